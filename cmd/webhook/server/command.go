@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"k8s.io/component-base/cli/flag"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// helpWidth is the width of --help in columns.
+const helpWidth = 100
+
+// NewCommand returns the webhook's command. The environment is read for
+// POD_IP and POD_NAMESPACE alone.
+func NewCommand(getenv func(string) string) *cobra.Command {
+	options := NewOptions(getenv)
+	command := &cobra.Command{
+		Use: "webhook",
+		Long: `Serves a mutating admission webhook that turns exec probes of grpc_health_probe into
+native gRPC probes where the kubelet's verdict is the same, and says why where it is not.
+
+POST /mutate-v1-pod rewrites, POST /audit-v1-pod only reports. SIGTERM starts a drain that
+loses no request; a second one ends the process at once.`,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), options)
+		},
+	}
+	sets := options.Flags()
+	for _, set := range sets.FlagSets {
+		command.Flags().AddFlagSet(set)
+	}
+	command.InitDefaultHelpFlag()
+	command.InitDefaultVersionFlag()
+	general := sets.FlagSet("general")
+	general.AddFlag(command.Flags().Lookup("help"))
+	general.AddFlag(command.Flags().Lookup("version"))
+	flag.SetUsageAndHelpFunc(command, sets, helpWidth)
+	return command
+}
+
+func run(ctx context.Context, options *Options) error {
+	config, err := LoadConfig(options, ctrlmetrics.Registry)
+	if err != nil {
+		return err
+	}
+	adoptLogs(config.Log)
+	server, err := Setup(config)
+	if err != nil {
+		return err
+	}
+	return server.Start(ctx)
+}
+
+// version is the module version that the Go toolchain stamped, which names
+// the commit where there is no tag.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,3 @@
+// Package server wires the webhook: flags become Options, LoadConfig turns
+// them into a Config, Setup that into a Server, and Start runs it.
+package server

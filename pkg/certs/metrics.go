@@ -1,0 +1,64 @@
+package certs
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics are the metrics of a certificate source.
+type Metrics struct {
+	expiry    prometheus.Gauge
+	unhealthy prometheus.Gauge
+	restored  prometheus.Counter
+	untrusted prometheus.Counter
+	skew      prometheus.Gauge
+	steps     *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics with reg. It panics when they are
+// registered there already, as MustRegister does.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	factory := promauto.With(reg)
+	return &Metrics{
+		expiry: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "probeshift_certificate_expiry_timestamp_seconds",
+			Help: "When the serving certificate expires, in seconds since 1970. Zero before the first one.",
+		}),
+		unhealthy: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "probeshift_certificate_source_unhealthy",
+			Help: "1 while the certificate source cannot read or keep what it depends on; the log names the object and the remedy.",
+		}),
+		restored: factory.NewCounter(prometheus.CounterOpts{
+			Name: "probeshift_certificate_ca_bundle_restored_total",
+			Help: "How often this replica put certificates back that somebody had taken out of the caBundle.",
+		}),
+		untrusted: factory.NewCounter(prometheus.CounterOpts{
+			Name: "probeshift_certificate_untrusted_start_total",
+			Help: "How often this replica put a CA into use that API servers had not trusted for the settle time: at installation, after a revocation, or because the old one was lost or expired.",
+		}),
+		skew: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "probeshift_certificate_clock_skew_seconds",
+			Help: "By how much the clock of this replica is ahead of the API server's.",
+		}),
+		steps: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "probeshift_certificate_steps_total",
+			Help: "Changes of the shared state that this replica has written, by step.",
+		}, []string{"step"}),
+	}
+}
+
+// setExpiry records when the serving certificate expires.
+func (m *Metrics) setExpiry(at time.Time) {
+	m.expiry.Set(float64(at.Unix()))
+}
+
+// setHealthy records whether the last look at the source found it in order.
+func (m *Metrics) setHealthy(healthy bool) {
+	if healthy {
+		m.unhealthy.Set(0)
+		return
+	}
+	m.unhealthy.Set(1)
+}

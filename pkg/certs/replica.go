@@ -1,0 +1,457 @@
+package certs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// signFresh is for how long a replica may sign from a state that it has
+	// read.
+	signFresh = 10 * time.Minute
+	// passes is how often a replica starts again because somebody was faster
+	// before it leaves the rest to the next round.
+	passes = 20
+)
+
+// errAgain ends a pass that has changed something: the next reads again.
+var errAgain = errors.New("read again")
+
+// replica is one replica's part in keeping the certificates. All of its I/O
+// and its clock are passed in. One goroutine calls reconcile; see, Ready and
+// GetCertificate may be called from any.
+type replica struct {
+	options Options
+	store   store
+	keys    keyring
+	clock   clock
+	jitter  func() float64 // in [0, 1)
+	report  Report
+	health  health
+
+	// The rules, in fields so that tests can break them.
+	advance func(Now, State, Observed) (State, Actions)
+	merge   func(Now, Bundle, State) Merged
+
+	leaf atomic.Pointer[Leaf]
+
+	mu       sync.Mutex // guards what follows
+	server   serverClock
+	trust    trust
+	gate     gate
+	state    State
+	absent   *time.Duration // monotonic; since when there is no readable state
+	renewal  time.Time
+	restores restores
+	wake     time.Duration // until the next look, 0: the interval
+}
+
+// newReplica returns a replica without memory.
+func newReplica(options Options, store store, keys keyring, clock clock, jitter func() float64, report Report) *replica {
+	return &replica{
+		options: options,
+		store:   store,
+		keys:    keys,
+		clock:   clock,
+		jitter:  jitter,
+		report:  report,
+		health:  health{report: report, reason: "Certificates"},
+		advance: options.Advance,
+		merge:   Merge,
+	}
+}
+
+// see takes a version of the configuration, as a watch delivers it, into
+// account.
+func (r *replica) see(c configuration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trust.look(r.clock.monotonic(), c)
+}
+
+// count takes an answer of the API server, to a call that began then, into
+// account.
+func (r *replica) count(began time.Duration, c configuration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trust.read(began, r.clock.monotonic(), c)
+}
+
+// reconcile brings Secret, caBundle and leaf to where they should be, and
+// returns when to look again at the latest.
+func (r *replica) reconcile(ctx context.Context) time.Duration {
+	r.wake = 0
+	err := errAgain
+	for i := 0; i < passes && errors.Is(err, errAgain) && ctx.Err() == nil; i++ {
+		err = r.pass(ctx)
+	}
+	if ctx.Err() != nil {
+		return 0
+	}
+	if errors.Is(err, errAgain) {
+		err = fmt.Errorf("the Secret %s/%s and MutatingWebhookConfiguration %s change faster than this replica can follow: find who writes them with kubectl get --show-managed-fields",
+			r.options.Namespace, r.options.Secret, r.options.Configuration)
+	}
+	r.health.note(err)
+	switch {
+	case r.wake > 0:
+		return min(r.wake, r.options.Interval)
+	case err != nil:
+		return min(time.Second, r.options.Interval)
+	}
+	return r.options.Interval
+}
+
+// pass reads both objects and does what is to be done next.
+func (r *replica) pass(ctx context.Context) error {
+	readAt, readWall := r.clock.monotonic(), r.clock.wall()
+	read, err := r.readSecret(ctx)
+	if err != nil {
+		return err
+	}
+	// A missing configuration does not keep the state from being kept, but
+	// whatever was counted before proves nothing then.
+	c, missing := r.readConfiguration(ctx)
+	if err := r.step(ctx, read, missing == nil); err != nil {
+		return err
+	}
+	if missing != nil {
+		return missing
+	}
+	c, err = r.publish(ctx, read, c)
+	if err != nil {
+		return err
+	}
+	if age := max(r.clock.monotonic()-readAt, r.clock.wall().Sub(readWall)); age > signFresh {
+		return errAgain
+	}
+	return r.serve(c)
+}
+
+// readSecret reads the Secret and notes since when there is no state in it.
+func (r *replica) readSecret(ctx context.Context) (secret, error) {
+	read, err := r.store.readSecret(ctx)
+	if err != nil {
+		return secret{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	monotonic := r.clock.monotonic()
+	r.server.observe(read.Date, monotonic)
+	switch {
+	case read.State != nil:
+		r.absent = nil
+	case r.absent == nil:
+		r.absent = &monotonic
+	}
+	return read, nil
+}
+
+// readConfiguration reads the configuration and counts what it trusts.
+func (r *replica) readConfiguration(ctx context.Context) (configuration, error) {
+	began := r.clock.monotonic()
+	c, err := r.store.readConfiguration(ctx)
+	if err != nil {
+		return configuration{}, err
+	}
+	if len(c.Entries) == 0 {
+		return configuration{}, fmt.Errorf("MutatingWebhookConfiguration %s has no webhooks: apply deploy/webhook again", r.options.Configuration)
+	}
+	r.count(began, c)
+	return c, nil
+}
+
+// now returns the time on both clocks and reports a difference.
+func (r *replica) now() Now {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.server.now(r.clock)
+	r.report.Metrics.skew.Set(now.Local.Sub(now.Server).Seconds())
+	return now
+}
+
+// step advances the state by one step. It returns errAgain after each step, so
+// that the next one starts from what the API server has. Counted tells whether
+// this pass has read the configuration.
+func (r *replica) step(ctx context.Context, read secret, counted bool) error {
+	now := r.now()
+	seen := r.observed(read)
+	if !counted {
+		seen.Held = nil
+	}
+	if read.Problem != nil {
+		r.health.note(read.Problem)
+	}
+	next, actions := r.advance(now, r.state, seen)
+	if actions.NeedsFresh {
+		fresh, err := r.keys.mint(now)
+		if err != nil {
+			return err
+		}
+		seen.Fresh = &fresh
+		next, actions = r.advance(now, r.state, seen)
+	}
+	switch {
+	case actions.Wait > 0:
+		r.wake = actions.Wait
+		return r.waiting(now, read)
+	case actions.Step == "":
+		r.remember(next)
+		return nil
+	}
+	if err := r.store.writeSecret(ctx, read, next); err != nil {
+		return againOnConflict(err)
+	}
+	r.remember(next)
+	r.report.Metrics.steps.WithLabelValues(string(actions.Step)).Inc()
+	r.report.Log.Info("certificate state changed", "step", actions.Step, "epoch", next.Epoch, "current", next.Current.SHA256)
+	if actions.Untrusted {
+		r.report.Metrics.untrusted.Inc()
+		r.report.warn("CertificateUntrustedStart", fmt.Sprintf(
+			"a new CA is used at once (%s): API servers that have not seen it yet do not call the webhook for up to %s", actions.Step, r.options.Settle))
+	}
+	return errAgain
+}
+
+// remember makes a state the memory of this replica.
+func (r *replica) remember(state State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state = state
+}
+
+// observed gathers what Advance looks at.
+func (r *replica) observed(read secret) Observed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	monotonic := r.clock.monotonic()
+	seen := Observed{
+		Live:   read.State,
+		Rotate: read.Rotate,
+		Revoke: read.Revoke,
+		Held:   r.trust.held(),
+	}
+	if r.absent != nil {
+		seen.AbsentFor = monotonic - *r.absent
+	}
+	if leaf := r.leaf.Load(); leaf != nil {
+		seen.Issuer, seen.LeafUntil = &leaf.Issuer, leaf.NotAfter
+	}
+	return seen
+}
+
+// waiting explains why there is no state yet.
+func (r *replica) waiting(now Now, read secret) error {
+	if now.Skew() > skewTolerated {
+		return r.skewError(now)
+	}
+	if read.Problem != nil {
+		return read.Problem
+	}
+	return fmt.Errorf("no Secret %s/%s yet: waiting %s for another replica to write it, then making it",
+		r.options.Namespace, r.options.Secret, mintWait)
+}
+
+// publish puts what the state names into the live caBundle. The Secret is read
+// once more before the write: between the two readings of this pass another
+// replica may have retired a CA and have taken it out of the bundle.
+func (r *replica) publish(ctx context.Context, read secret, c configuration) (configuration, error) {
+	merged, changed, missing, crowded := r.mergeAll(c)
+	if !changed {
+		return c, nil
+	}
+	restoring := r.restoring(c, missing)
+	if wait := r.restores.wait(r.clock.monotonic()); restoring && wait > 0 {
+		r.wake = wait
+		return c, nil
+	}
+	again, err := r.readSecret(ctx)
+	if err != nil {
+		return c, err
+	}
+	if again.Version != read.Version {
+		return c, errAgain
+	}
+	began := r.clock.monotonic()
+	written, err := r.store.applyBundles(ctx, merged)
+	if err != nil {
+		return c, againOnConflict(err)
+	}
+	r.count(began, written)
+	r.reportPublished(c, restoring, crowded)
+	return written, nil
+}
+
+// mergeAll merges the state into the bundle of every entry.
+func (r *replica) mergeAll(c configuration) (merged configuration, changed bool, missing, crowded []Certificate) {
+	now := r.now()
+	merged = c
+	merged.Entries = nil
+	for _, e := range c.Entries {
+		m := r.merge(now, e.Bundle, r.state)
+		e.Bundle = m.Bundle
+		merged.Entries = append(merged.Entries, e)
+		changed = changed || m.Changed
+		missing = append(missing, m.Missing...)
+		crowded = append(crowded, m.Crowded...)
+	}
+	return merged, changed, missing, crowded
+}
+
+// restoring tells whether a write puts back what somebody has taken out, or
+// takes out what somebody has put in that is no certificate.
+func (r *replica) restoring(c configuration, missing []Certificate) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, certificate := range missing {
+		if r.trust.ever[certificate.SHA256] {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.Entries, func(e entry) bool { return e.Bundle.Unclean })
+}
+
+// reportPublished tells people about a write of the caBundle.
+func (r *replica) reportPublished(before configuration, restoring bool, crowded []Certificate) {
+	r.report.Log.Info("caBundle written", "configuration", r.options.Configuration, "restored", restoring)
+	if len(crowded) > 0 {
+		r.report.warn("CABundleFull", fmt.Sprintf(
+			"caBundle of MutatingWebhookConfiguration %s holds more than %d certificates: %d foreign ones that expire first went; remove what is not needed",
+			r.options.Configuration, maxBundle, len(crowded)))
+	}
+	if !restoring {
+		return
+	}
+	r.report.Metrics.restored.Inc()
+	if r.restores.record(r.clock.monotonic()) {
+		r.report.warn("CABundleFought", fmt.Sprintf(
+			"caBundle of MutatingWebhookConfiguration %s was taken away more than %d times in %s, by %s: leave the field clientConfig.caBundle alone "+
+				"(kubectl apply instead of kubectl replace; Argo CD: ignoreDifferences and no Replace=true; Flux: no force)",
+			r.options.Configuration, restoresFree, restoresWindow, suspects(before.managers)))
+	}
+}
+
+// serve signs a leaf when a new one is due and looks whether API servers
+// accept the one that is served.
+func (r *replica) serve(c configuration) error {
+	now := r.now()
+	var skewed error
+	if now.Skew() > skewTolerated {
+		skewed = r.skewError(now)
+	} else if r.wantsLeaf(now) {
+		leaf, err := r.keys.sign(now, r.state.Current, min(r.options.LeafLife, r.state.LeafLife))
+		if err != nil {
+			return err
+		}
+		r.take(leaf)
+	}
+	if now.Skew() > skewNoted && skewed == nil {
+		r.report.Log.Info("clock differs from the API server's: set it", "difference", now.Skew())
+	}
+	return errors.Join(skewed, r.judge(now, c))
+}
+
+// wantsLeaf tells whether to sign a leaf with the current CA. A leaf of
+// another CA is given up once this replica itself has seen the current CA
+// trusted for the settle time, or at once when that leaf is of no use.
+func (r *replica) wantsLeaf(now Now) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	leaf, current := r.leaf.Load(), r.state.Current.SHA256
+	held, published := r.trust.held()[current]
+	switch {
+	case leaf == nil:
+		return published
+	case leaf.Issuer.SHA256 == current:
+		return !now.Server.Before(r.renewal)
+	case held >= r.options.Settle && published:
+		return true
+	}
+	useful := r.trust.holds(leaf.Issuer.SHA256) && leaf.NotAfter.After(now.Server.Add(r.options.spentMargin()))
+	if published && !useful {
+		return true
+	}
+	if published {
+		r.wakeBy(r.options.Settle - held)
+	}
+	return false
+}
+
+// wakeBy asks for the next look no later than after d.
+func (r *replica) wakeBy(d time.Duration) {
+	if r.wake == 0 || d < r.wake {
+		r.wake = max(d, time.Millisecond)
+	}
+}
+
+// take serves a new leaf.
+func (r *replica) take(leaf *Leaf) {
+	r.mu.Lock()
+	r.renewal = leaf.renewAt(r.jitter())
+	r.mu.Unlock()
+	r.leaf.Store(leaf)
+	r.report.Metrics.setExpiry(leaf.NotAfter)
+	r.report.Log.Info("serving certificate signed", "issuer", leaf.Issuer.SHA256, "expires", leaf.NotAfter)
+}
+
+// judge verifies the leaf against every entry and keeps the gate.
+func (r *replica) judge(now Now, c configuration) error {
+	leaf := r.leaf.Load()
+	var problems []string
+	for _, e := range c.Entries {
+		if leaf == nil {
+			break
+		}
+		if err := r.keys.verify(now, leaf, e.Bundle, e.Host); err != nil {
+			problems = append(problems, fmt.Sprintf("webhook %s: %v", e.Name, err))
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state.Next != nil {
+		held := r.trust.held()[r.state.Next.SHA256]
+		r.wakeBy(r.options.Settle - held)
+	}
+	r.gate.stranded(r.clock.monotonic(), leaf != nil &&
+		r.trust.holds(r.state.Current.SHA256) && !r.trust.holds(leaf.Issuer.SHA256))
+	switch {
+	case leaf == nil:
+		return fmt.Errorf("the CA is not yet in the caBundle of every webhook of MutatingWebhookConfiguration %s", r.options.Configuration)
+	case len(problems) > 0:
+		return fmt.Errorf("API servers do not accept the serving certificate for MutatingWebhookConfiguration %s: %s: "+
+			"correct clientConfig, or add the name with --extra-names", r.options.Configuration, strings.Join(problems, "; "))
+	}
+	r.gate.pass()
+	r.wakeForDue(now, leaf)
+	return nil
+}
+
+// wakeForDue asks for the next look when a leaf of the current CA is to be
+// renewed or a previous CA is to be retired, whichever is first. Where that
+// time has passed and nothing could be done, once a second is often enough.
+func (r *replica) wakeForDue(now Now, leaf *Leaf) {
+	if leaf.Issuer.SHA256 == r.state.Current.SHA256 {
+		r.wakeBy(max(r.renewal.Sub(now.Server), time.Second))
+	}
+	for _, p := range r.state.Previous {
+		r.wakeBy(max(p.RetireAt.Sub(now.Earliest()), time.Second))
+	}
+}
+
+func (r *replica) skewError(now Now) error {
+	return fmt.Errorf("clock of this node differs from the API server's by %s: set it right; nothing is signed while they differ by more than %s",
+		now.Skew().Round(time.Hour), skewTolerated)
+}
+
+func againOnConflict(err error) error {
+	if errors.Is(err, errConflict) {
+		return errAgain
+	}
+	return err
+}
