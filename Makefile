@@ -1,0 +1,146 @@
+# Everything here needs Go, make and bash; the first `make run` or `make test`
+# fetches the rest. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# What every program that leaves this repository is built with: static, with the
+# version that git knows, without paths of the machine it was built on.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags '-s -w'
+
+# How long each fuzz target runs, in the long form and inside `make test`.
+FUZZTIME ?= 10m
+FUZZTIME_SHORT ?= 10s
+
+# Go modules beside the one at the root; each is tested and linted as well.
+MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
+
+# Go's race detector needs a C compiler. Where there is none the same tests run
+# without it.
+RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC) >/dev/null && echo -race)
+
+# The directory with kube-apiserver and etcd; looked for only where it is used.
+ASSETS = KUBEBUILDER_ASSETS="$$(hack/apiserver/assets)"
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	@echo
+
+.PHONY: build
+build: ## Build bin/webhook: static, version stamped
+	$(GO_BUILD) -o bin/webhook ./cmd/webhook
+
+.PHONY: run
+run: build ## Show the webhook at work beside an embedded API server
+	@go build -o bin/demo ./hack/demo # `go run` ends with 1 after Ctrl-C
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && exec bin/demo
+
+##@ Prove
+
+.PHONY: test
+test: ## Everything below that proves a rule, and how long each took
+	@hack/tools/steps build test-unit cover test-fuzz test-envtest test-modules chaos-smoke bench-smoke
+
+.PHONY: test-unit
+test-unit: ## Unit tests and fuzz seeds, with the race detector
+	@[ -n "$(RACE)" ] || echo "no C compiler here: running without the race detector"
+	go test $(RACE) $$(go list ./... | grep -v '/test/')
+
+.PHONY: cover
+cover: ## Coverage of pkg/healthprobe and pkg/mutate, at least 95 % each
+	@hack/tools/cover 95 ./pkg/healthprobe ./pkg/mutate
+
+.PHONY: test-fuzz
+test-fuzz: ## Every fuzz target for FUZZTIME_SHORT, 10s by default
+	@hack/tools/fuzz $(FUZZTIME_SHORT)
+
+.PHONY: test-envtest
+test-envtest: ## The webhook, its certificates and its manifests with a real API server
+	@hack/tools/need promtool=prometheus
+	@$(ASSETS) && KUSTOMIZE="$$(hack/tools/get kustomize)" && export KUBEBUILDER_ASSETS KUSTOMIZE && \
+	set -x && go test $(RACE) ./test/...
+
+.PHONY: test-modules
+test-modules: ## The tests of the test modules: real shells, the real tool, in a short form
+	@hack/tools/need dash=dash busybox=busybox timeout=coreutils
+	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && go test ./...); done
+
+.PHONY: chaos-smoke
+chaos-smoke: build ## Pods created while certificates rotate and replicas go: none refused, none missed
+	@go build -o bin/chaos ./test/chaos
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/chaos --short
+
+.PHONY: bench-smoke
+bench-smoke: build bin/bench ## The benchmarks in a short form: right answers, rough figures
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/bench --webhook bin/webhook --short
+
+##@ Longer forms
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME, 10m by default
+	@hack/tools/fuzz $(FUZZTIME)
+
+.PHONY: chaos
+chaos: build ## The same, each event three times, with the whole table
+	@go build -o bin/chaos ./test/chaos
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/chaos
+
+.PHONY: simulate
+simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replicas
+	PROBESHIFT_SIM_SEEDS=20000 go test -count=1 -timeout 60m ./pkg/certs
+
+.PHONY: deploy-test
+deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of KUBECONFIG; needs kubectl and AGNHOST_IMAGE
+	@go build -o bin/e2e ./test/e2e
+	@bin/e2e
+
+.PHONY: conformance
+conformance: ## 200,000 command lines through the real tool, real shells and the kubelet's expansion
+	@hack/tools/need dash=dash busybox=busybox timeout=coreutils
+	cd test/conformance && go test -count=1 -timeout 30m . -args -lines 200000 -binary 2000 -scripts 10000 -expansions 200000
+
+.PHONY: bench
+bench: build bin/bench ## Cost beside a floor, a textbook webhook and a policy in CEL (10 minutes)
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/bench --webhook bin/webhook
+
+.PHONY: bench-policy
+bench-policy: ## What the ValidatingAdmissionPolicy costs the API server
+	@$(ASSETS) && KUSTOMIZE="$$(hack/tools/get kustomize)" && export KUBEBUILDER_ASSETS KUSTOMIZE && \
+	go test ./test/deploy -run '^$$' -bench Policy -benchtime 40x
+
+##@ Deliver
+
+.PHONY: manifests
+manifests: ## Print deploy/webhook, rendered
+	@"$$(hack/tools/get kustomize)" build deploy/webhook
+
+.PHONY: image
+image: ## Build dist/webhook.tar: the image for amd64 and arm64, without a container engine
+	go run ./hack/image --output dist/webhook.tar
+
+##@ Keep in order
+
+.PHONY: lint
+lint: ## golangci-lint, shellcheck
+	@hack/tools/lint . $(MODULES)
+
+.PHONY: fmt
+fmt: ## Format all Go code
+	@linter="$$(hack/tools/get golangci-lint)"; \
+	for module in . $(MODULES); do (cd $$module && "$$linter" fmt --config $(CURDIR)/.golangci.yml); done
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf bin dist
+
+# Go knows best what has to be built again.
+.PHONY: bin/bench
+bin/bench:
+	cd test/bench && $(GO_BUILD) -o ../../bin/bench .
