@@ -14,9 +14,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/probeshift/probeshift/deploy"
 	"github.com/probeshift/probeshift/pkg/mutate"
 	"github.com/probeshift/probeshift/test/apiserver"
 )
+
+// webhookLabel is what a namespace opts in with.
+const webhookLabel = "probeshift.dev/webhook"
 
 const (
 	// legacyNamespace opts into rewriting, auditedNamespace into findings only.
@@ -94,11 +98,14 @@ func (c *cluster) register(ctx context.Context) error {
 			return fmt.Errorf("creating namespace %s: %w", name, err)
 		}
 	}
-	configuration := configurationOf(c.webhook.url, c.webhook.caBundle)
+	configuration, err := deploy.ConfigurationAt(c.webhook.url, c.webhook.caBundle)
+	if err != nil {
+		return err
+	}
 	if _, err := c.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating MutatingWebhookConfiguration %s: %w", configuration.Name, err)
 	}
-	err := wait.PollUntilContextTimeout(ctx, pollEvery, callLimit, true, c.isCalled)
+	err = wait.PollUntilContextTimeout(ctx, pollEvery, callLimit, true, c.isCalled)
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		return fmt.Errorf("the API server does not call the webhook after %s; the end of the webhook's log:\n%s", callLimit, c.webhook.lastLog())
 	}

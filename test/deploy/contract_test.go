@@ -66,7 +66,7 @@ func TestTheRightsAreTheseAndNoOthers(t *testing.T) {
 		"the base":                             {overlay{}, self},
 		"cert-manager leaves Events alone":     {overlay{components: []string{"cert-manager"}}, events},
 		"TLS probes take the right to ask":     {overlay{components: []string{"grpc-probe-tls"}}, append([]string{"namespace: create /pods"}, self...)},
-		"the rest changes nothing about it":    {overlay{components: []string{"networkpolicy", "monitoring", "hostnetwork", "k8s-1.29"}}, self},
+		"the rest changes nothing about it":    {overlay{components: []string{"networkpolicy", "monitoring", "hostnetwork", "missed-pods"}}, self},
 		"another namespace does not widen any": {overlay{namespace: "pod-webhooks"}, self},
 	} {
 		t.Run(sentence, func(t *testing.T) {

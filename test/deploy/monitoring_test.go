@@ -114,7 +114,7 @@ func ownMetrics(t *testing.T) map[string][]string {
 func TestEveryQueryAsksForWhatIsThere(t *testing.T) {
 	const namespace = "monitored"
 	c := newClient(t, cluster)
-	objects := overlay{namespace: namespace, components: []string{"monitoring"}}.render(t)
+	objects := overlay{namespace: namespace, components: []string{"monitoring", "missed-pods"}}.render(t)
 	createAll(t, c, only(objects, "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"))
 	for _, value := range []string{"enabled", "audit"} {
 		createNamespace(t, c, "monitored-"+value, value)

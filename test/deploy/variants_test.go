@@ -29,9 +29,9 @@ func variants() map[string]overlay {
 		"with monitoring":                {namespace: "c", components: []string{"monitoring"}},
 		"with hostnetwork":               {namespace: "d", components: []string{"hostnetwork"}},
 		"with grpc-probe-tls":            {namespace: "e", components: []string{"grpc-probe-tls"}},
-		"with k8s-1.29":                  {namespace: "f", components: []string{"k8s-1.29"}},
-		"with all components":            {namespace: "g", components: []string{"cert-manager", "networkpolicy", "monitoring", "hostnetwork", "grpc-probe-tls", "k8s-1.29"}},
-		"with all in the opposite order": {namespace: "h", components: []string{"k8s-1.29", "grpc-probe-tls", "hostnetwork", "monitoring", "networkpolicy", "cert-manager"}},
+		"with missed-pods":               {namespace: "f", components: []string{"missed-pods"}},
+		"with all components":            {namespace: "g", components: []string{"cert-manager", "networkpolicy", "monitoring", "hostnetwork", "grpc-probe-tls", "missed-pods"}},
+		"with all in the opposite order": {namespace: "h", components: []string{"missed-pods", "grpc-probe-tls", "hostnetwork", "monitoring", "networkpolicy", "cert-manager"}},
 	}
 }
 

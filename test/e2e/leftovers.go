@@ -10,16 +10,21 @@ import (
 // uninstall removes the webhook and looks whether anything is left behind. The
 // namespaces of the workloads go first, with the Pods that were rewritten.
 func (l *life) uninstall(ctx context.Context) error {
+	dir, err := l.overlay(installed)
+	if err != nil {
+		return err
+	}
+	return l.uninstallFrom(ctx, dir)
+}
+
+// uninstallFrom is the same for manifests that were changed since.
+func (l *life) uninstallFrom(ctx context.Context, dir string) error {
 	if there, _, err := leftovers(ctx); err != nil {
 		return err
 	} else if len(there) == 0 {
 		return errors.New("the search for what is left behind does not even find what is there")
 	}
-	if _, err := ask(ctx, "", "delete", "namespace", enabledNamespace, auditNamespace); err != nil {
-		return err
-	}
-	dir, err := l.overlay(false)
-	if err != nil {
+	if _, err := ask(ctx, "", append([]string{"delete", "namespace"}, l.namespaces...)...); err != nil {
 		return err
 	}
 	if err := l.kubectl(ctx, "", "delete", "-k", dir); err != nil {

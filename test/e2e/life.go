@@ -37,7 +37,9 @@ type life struct {
 	screen                     io.Writer
 	base, work, image, agnhost string
 	client                     kubernetes.Interface
-	rows                       []row
+	// namespaces are those of the workloads, removed in the end.
+	namespaces []string
+	rows       []row
 }
 
 // row is what was created while something happened.
@@ -61,15 +63,17 @@ func (l *life) steps() []step {
 		{"audit: Pods stay as they are", l.audit},
 		{"rotate the CA", l.rotate},
 		{"upgrade, in the middle of the rotation", l.upgrade},
+		{"lose the caBundle", l.wipe},
 		{"restart", l.restart},
 		{"lose a replica", l.lose},
 		{"uninstall", l.uninstall},
+		{"what was created meanwhile", l.printTable},
 	}
 }
 
 // install installs the webhook.
 func (l *life) install(ctx context.Context) error {
-	dir, err := l.overlay(false)
+	dir, err := l.overlay(installed)
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,7 @@ func (l *life) rotate(ctx context.Context) error {
 // upgrade applies newer manifests, which let the rotation go on sooner, and
 // waits until the new CA signs.
 func (l *life) upgrade(ctx context.Context) error {
-	dir, err := l.overlay(true)
+	dir, err := l.overlay(newer)
 	if err != nil {
 		return err
 	}
@@ -152,7 +156,7 @@ func (l *life) upgrade(ctx context.Context) error {
 		return err
 	}
 	return l.under(ctx, "upgrade and end of the rotation", false, func() error {
-		if err := l.kubectl(ctx, "", "apply", "--server-side", "--force-conflicts", "-k", dir); err != nil {
+		if err := l.kubectl(ctx, "", "apply", "--server-side", "-k", dir); err != nil {
 			return err
 		}
 		if err := l.rolledOut(ctx); err != nil {
@@ -238,9 +242,9 @@ func certificates(bundle []byte) int {
 }
 
 // printTable prints what was created while something happened.
-func (l *life) printTable() {
+func (l *life) printTable(context.Context) error {
 	table := tabwriter.NewWriter(l.screen, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nwhile\tPods\tdry run\tlegacy\trefused\tunmutated\tmust be")
+	fmt.Fprintln(table, "while\tPods\tdry run\tlegacy\trefused\tunmutated\tmust be")
 	for _, r := range l.rows {
 		must := "0"
 		if r.reported {
@@ -249,5 +253,5 @@ func (l *life) printTable() {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%s\n", r.name,
 			r.counts.Pods, r.counts.DryRun, r.counts.Legacy, len(r.counts.Refused), len(r.counts.Unmutated), must)
 	}
-	table.Flush() //nolint:errcheck // a screen that is gone is not ours to mend
+	return table.Flush()
 }

@@ -18,9 +18,13 @@ import (
 
 func main() {
 	base := flag.String("manifests", "deploy/webhook", "directory of the manifests")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: e2e [--manifests=DIR] life|kubelet|tls")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *base)
+	err := run(ctx, *base, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -30,7 +34,10 @@ func main() {
 
 // run takes the steps in their order and ends at the first that fails. What is
 // there then stays, to be looked at.
-func run(ctx context.Context, base string) error {
+func run(ctx context.Context, base string, arguments []string) error {
+	if len(arguments) != 1 {
+		return errors.New("name what is to be proved: life, kubelet or tls")
+	}
 	work, err := os.MkdirTemp("", "e2e-")
 	if err != nil {
 		return err
@@ -40,16 +47,35 @@ func run(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
+	steps, err := l.stepsOf(arguments[0])
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
-	for _, step := range l.steps() {
+	for _, step := range steps {
 		fmt.Fprintf(l.screen, "\n# %s\n", step.name)
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	l.printTable()
-	fmt.Fprintf(l.screen, "\nall %d steps passed in %s\n", len(l.steps()), time.Since(begin).Round(time.Second))
+	fmt.Fprintf(l.screen, "\nall %d steps passed in %s\n", len(steps), time.Since(begin).Round(time.Second))
 	return nil
+}
+
+// stepsOf are the steps that prove what was named.
+func (l *life) stepsOf(proof string) ([]step, error) {
+	switch proof {
+	case "life":
+		l.namespaces = []string{enabledNamespace, auditNamespace}
+		return l.steps(), nil
+	case "kubelet":
+		l.namespaces = []string{enabledNamespace, legacyNamespace}
+		return (&comparison{life: l}).steps(), nil
+	case "tls":
+		l.namespaces = []string{enabledNamespace}
+		return (&tlsProbes{life: l}).steps(), nil
+	}
+	return nil, fmt.Errorf("%q is none of life, kubelet and tls", proof)
 }
 
 // newLife reads the environment.

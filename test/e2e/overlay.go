@@ -11,18 +11,25 @@ import (
 // imageName is the name that the manifests give the webhook's image.
 const imageName = "localhost/probeshift/webhook"
 
+// form is what the manifests are changed into.
+type form string
+
+const (
+	// installed is as they are, with the image of the environment.
+	installed form = "installed"
+	// newer is what an upgrade brings: a label, and another flag.
+	newer form = "newer"
+	// withTLSProbes has the component that rewrites TLS probes.
+	withTLSProbes form = "tls-probes"
+)
+
 // overlay writes a kustomization above the manifests and returns its
 // directory; where there is nothing to change it is that of the manifests.
-// The newer one is what an upgrade brings: a label, and another flag.
-func (l *life) overlay(newer bool) (string, error) {
-	if l.image == "" && !newer {
+func (l *life) overlay(f form) (string, error) {
+	if l.image == "" && f == installed {
 		return l.base, nil
 	}
-	name := "installed"
-	if newer {
-		name = "newer"
-	}
-	dir := filepath.Join(l.work, name)
+	dir := filepath.Join(l.work, string(f))
 	root, err := relative(dir, l.base)
 	if err != nil {
 		return "", err
@@ -35,7 +42,8 @@ func (l *life) overlay(newer bool) (string, error) {
 	if l.image != "" {
 		kustomization["images"] = []map[string]string{image(l.image)}
 	}
-	if newer {
+	switch f {
+	case newer:
 		kustomization["labels"] = []map[string]any{{
 			"pairs": map[string]string{"app.kubernetes.io/version": "newer"}, "includeTemplates": true,
 		}}
@@ -43,6 +51,8 @@ func (l *life) overlay(newer bool) (string, error) {
 			"target": map[string]string{"kind": "Deployment"},
 			"patch":  `[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--settle-time=` + settle.String() + `"}]`,
 		}}
+	case withTLSProbes:
+		kustomization["components"] = []string{filepath.Join(root, "components", "grpc-probe-tls")}
 	}
 	content, err := yaml.Marshal(kustomization)
 	if err != nil {

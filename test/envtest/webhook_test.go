@@ -20,9 +20,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/cert"
-	"sigs.k8s.io/yaml"
 
 	"github.com/probeshift/probeshift/cmd/webhook/server"
+	"github.com/probeshift/probeshift/deploy"
 	"github.com/probeshift/probeshift/pkg/mutate"
 )
 
@@ -147,16 +147,11 @@ func eventually(t *testing.T, what string, isSo wait.ConditionFunc) {
 // configuration is the real one, with the webhook's endpoint in it.
 func configuration(t *testing.T, at endpoint) *admissionv1.MutatingWebhookConfiguration {
 	t.Helper()
-	var c admissionv1.MutatingWebhookConfiguration
-	if err := yaml.UnmarshalStrict(readFile(t, "testdata/webhook.yaml"), &c); err != nil {
+	c, err := deploy.ConfigurationAt(at.url, at.caBundle)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range c.Webhooks {
-		client := &c.Webhooks[i].ClientConfig
-		url := at.url + *client.Service.Path
-		*client = admissionv1.WebhookClientConfig{URL: &url, CABundle: at.caBundle}
-	}
-	return &c
+	return c
 }
 
 // relabel makes a configuration of another name that is for namespaces with
@@ -164,8 +159,7 @@ func configuration(t *testing.T, at endpoint) *admissionv1.MutatingWebhookConfig
 func relabel(c *admissionv1.MutatingWebhookConfiguration, suffix string) *admissionv1.MutatingWebhookConfiguration {
 	c.Name += "-" + suffix
 	for i := range c.Webhooks {
-		values := c.Webhooks[i].NamespaceSelector.MatchExpressions[0].Values
-		values[0] += "-" + suffix
+		c.Webhooks[i].NamespaceSelector.MatchLabels[webhookLabel] += "-" + suffix
 	}
 	return c
 }
