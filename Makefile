@@ -99,7 +99,7 @@ simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replica
 .PHONY: deploy-test
 deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of KUBECONFIG; needs kubectl and AGNHOST_IMAGE
 	@go build -o bin/e2e ./test/e2e
-	@bin/e2e
+	@bin/e2e life
 
 .PHONY: conformance
 conformance: ## 200,000 command lines through the real tool, real shells and the kubelet's expansion

@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -92,6 +93,12 @@ func TestBadInputIsNamedAndMended(t *testing.T) {
 	if refused.Ready() == nil {
 		t.Error("a replica without rights is Ready")
 	}
+	must(t)(c.client.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "nobody"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "nobody"}},
+	}, metav1.CreateOptions{}))
+	eventually(t, "it is Ready once it has its rights, without a restart", func() bool { return refused.Ready() == nil })
 }
 
 // foreignCertificate makes a valid certificate of somebody else.
