@@ -34,8 +34,8 @@ help: ## Show this list
 	@echo
 
 .PHONY: build
-build: ## Build bin/webhook: static, version stamped
-	$(GO_BUILD) -o bin/webhook ./cmd/webhook
+build: ## Build bin/webhook and bin/kubectl-probeshift: static, version stamped
+	$(GO_BUILD) -o bin/ ./cmd/webhook ./cmd/kubectl-probeshift
 
 .PHONY: run
 run: build ## Show the webhook at work beside an embedded API server
@@ -46,7 +46,7 @@ run: build ## Show the webhook at work beside an embedded API server
 
 .PHONY: test
 test: ## Everything below that proves a rule, and how long each took
-	@hack/tools/steps build test-unit cover test-fuzz test-envtest test-modules chaos-smoke bench-smoke
+	@hack/tools/steps build test-unit cover test-fuzz test-envtest test-modules lb-smoke chaos-smoke bench-smoke
 
 .PHONY: test-unit
 test-unit: ## Unit tests and fuzz seeds, with the race detector
@@ -64,13 +64,18 @@ test-fuzz: ## Every fuzz target for FUZZTIME_SHORT, 10s by default
 .PHONY: test-envtest
 test-envtest: ## The webhook, its certificates and its manifests with a real API server
 	@hack/tools/need promtool=prometheus
-	@$(ASSETS) && KUSTOMIZE="$$(hack/tools/get kustomize)" && export KUBEBUILDER_ASSETS KUSTOMIZE && \
-	set -x && go test $(RACE) ./test/...
+	@$(ASSETS) && KUSTOMIZE="$$(hack/tools/get kustomize)" && ENVOY="$$(hack/tools/get envoy)" && \
+	export KUBEBUILDER_ASSETS KUSTOMIZE ENVOY && set -x && go test $(RACE) ./test/...
 
 .PHONY: test-modules
 test-modules: ## The tests of the test modules: real shells, the real tool, in a short form
 	@hack/tools/need dash=dash busybox=busybox timeout=coreutils
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && go test ./...); done
+
+.PHONY: lb-smoke
+lb-smoke: bin/lb ## The sidecar with the real Envoy, in a short form; needs Linux and root
+	@hack/tools/need ip=iproute2 iptables=iptables
+	@bin/lb --envoy "$$(hack/tools/get envoy)" --short
 
 .PHONY: chaos-smoke
 chaos-smoke: build ## Pods created while certificates rotate and replicas go: none refused, none missed
@@ -95,6 +100,11 @@ chaos: build ## The same, each event three times, with the whole table
 .PHONY: simulate
 simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replicas
 	PROBESHIFT_SIM_SEEDS=20000 go test -count=1 -timeout 60m ./pkg/certs
+
+.PHONY: lb
+lb: bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (half an hour); needs Linux and root
+	@hack/tools/need ip=iproute2 iptables=iptables
+	@bin/lb --envoy "$$(hack/tools/get envoy)"
 
 .PHONY: deploy-test
 deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of KUBECONFIG; needs kubectl and AGNHOST_IMAGE
@@ -141,6 +151,6 @@ clean: ## Remove what was built here
 	rm -rf bin dist
 
 # Go knows best what has to be built again.
-.PHONY: bin/bench
-bin/bench:
-	cd test/bench && $(GO_BUILD) -o ../../bin/bench .
+.PHONY: bin/bench bin/lb
+bin/bench bin/lb:
+	cd test/$(notdir $@) && $(GO_BUILD) -o ../../$@ .

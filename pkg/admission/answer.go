@@ -2,6 +2,7 @@ package admission
 
 import (
 	"encoding/base64"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -11,7 +12,7 @@ import (
 func appendAnswer(dst []byte, v verdict) []byte {
 	dst = append(dst, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":`...)
 	dst = appendString(dst, v.uid)
-	dst = append(dst, `,"allowed":true`...)
+	dst = appendAllowed(dst, v.denial)
 	if len(v.patch) > 0 {
 		dst = append(dst, `,"patchType":"JSONPatch","patch":"`...)
 		dst = base64.StdEncoding.AppendEncode(dst, v.patch)
@@ -32,6 +33,21 @@ func appendAnswer(dst []byte, v verdict) []byte {
 		dst = appendStrings(dst, v.warnings)
 	}
 	return append(dst, `}}`...)
+}
+
+// appendAllowed says whether the Pod is let in, and if not why: a status is what
+// the client sees, behind the API server's own words.
+func appendAllowed(dst []byte, d *denial) []byte {
+	if d == nil {
+		return append(dst, `,"allowed":true`...)
+	}
+	dst = append(dst, `,"allowed":false,"status":{"code":`...)
+	dst = strconv.AppendInt(dst, int64(d.code), 10)
+	dst = append(dst, `,"reason":`...)
+	dst = appendString(dst, d.reason)
+	dst = append(dst, `,"message":`...)
+	dst = appendString(dst, d.message)
+	return append(dst, '}')
 }
 
 func appendStrings(dst []byte, list []string) []byte {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/probeshift/probeshift/pkg/mutate"
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // The URL paths. Each belongs to one entry of the MutatingWebhookConfiguration.
@@ -33,6 +34,8 @@ type Config struct {
 	// Decide turns a Pod into operations and findings. The Pod it is given
 	// holds only the fields that pod.go names.
 	Decide func(*corev1.Pod, mutate.Policy) mutate.Result
+	// Sidecars injects the load-balancing sidecar. Nil injects none.
+	Sidecars *Sidecars
 	// Events tells the owners of Pods the news. Nil tells nobody.
 	Events Events
 	// ClientCertificate refuses requests without a verified client
@@ -54,6 +57,8 @@ type Config struct {
 type Events interface {
 	// Found tells the controller of a Pod what became of the Pod's probes.
 	Found(namespace string, owner *metav1.OwnerReference, news []mutate.Finding)
+	// Injected tells it what became of the Pod's load-balancing sidecar.
+	Injected(namespace string, owner *metav1.OwnerReference, result sidecar.Result)
 }
 
 // Handler answers the reviews of one path.

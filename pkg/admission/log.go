@@ -25,17 +25,22 @@ func (h *Handler) logDecision(request header, pod *corev1.Pod, decision mutate.R
 	if len(news) == 0 {
 		return
 	}
-	name := pod.Name
-	if name == "" {
-		name = pod.GenerateName
-	}
 	var remarks []mutate.RemarkCode
 	for _, r := range decision.Remarks {
 		remarks = append(remarks, r.Code)
 	}
-	h.Log.Info("probes decided", "uid", request.UID, "namespace", request.Namespace, "name", oneLine(name, 253),
+	h.Log.Info("probes decided", "uid", request.UID, "namespace", request.Namespace, "name", podName(pod),
 		"dryRun", request.DryRun, "patched", len(decision.Operations) > 0,
 		"findings", loggedFindings(news), "more", max(0, len(news)-maxLogged), "remarks", remarks)
+}
+
+// podName is the Pod's name, or what the API server makes one of.
+func podName(pod *corev1.Pod) string {
+	name := pod.Name
+	if name == "" {
+		name = pod.GenerateName
+	}
+	return oneLine(name, 253)
 }
 
 func loggedFindings(findings []mutate.Finding) []loggedFinding {

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/probeshift/probeshift/pkg/mutate"
 	"github.com/probeshift/probeshift/pkg/reason"
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // result is what became of a request, as metrics tell it.
@@ -21,6 +23,8 @@ const (
 	patched result = "patched"
 	// unchanged: there are findings, and no patch.
 	unchanged result = "unchanged"
+	// denied: the Pod is refused, for what it asks of the sidecar.
+	denied result = "denied"
 	// refusedInput: allowed with a warning, without a look at the Pod.
 	refusedInput result = "refused-input"
 	// internalError: allowed with a warning after an error of our own.
@@ -31,7 +35,7 @@ const (
 	overloaded result = "overloaded"
 )
 
-var results = []result{nothingToDo, patched, unchanged, refusedInput, internalError, badRequest, overloaded}
+var results = []result{nothingToDo, patched, unchanged, denied, refusedInput, internalError, badRequest, overloaded}
 
 // Metrics are the metrics of the admission path:
 //
@@ -42,9 +46,13 @@ var results = []result{nothingToDo, patched, unchanged, refusedInput, internalEr
 //	    often its Pod is sent, and not at all on dry run: no Pod comes of it.
 //	probeshift_admission_requests_total{path,result}
 //	    Requests, dry runs included, by URL path and result: nothing-to-do,
-//	    patched, unchanged (findings without a patch), refused-input (allowed
-//	    without a look at the Pod), internal-error, bad-request (HTTP 4xx),
-//	    overloaded (HTTP 503).
+//	    patched, unchanged (findings without a patch), denied (the Pod is refused
+//	    for what it asks of the sidecar), refused-input (allowed without a look
+//	    at the Pod), internal-error, bad-request (HTTP 4xx), overloaded (HTTP 503).
+//	probeshift_sidecars_total{outcome}
+//	    Pods that ask for the load-balancing sidecar, dry runs excluded: outcome
+//	    injected, refused, would-inject and would-refuse (audited namespaces), or
+//	    failed (an error of our own). A Pod counts once when it is sent again.
 //	probeshift_admission_request_duration_seconds{path}
 //	    From the request's header to the end of the answer.
 //	probeshift_admission_requests_in_flight
@@ -57,6 +65,7 @@ var results = []result{nothingToDo, patched, unchanged, refusedInput, internalEr
 // arrive are visible only in the API server's metrics.
 type Metrics struct {
 	findings       *prometheus.CounterVec
+	sidecars       *prometheus.CounterVec
 	requests       *prometheus.CounterVec
 	duration       *prometheus.HistogramVec
 	inFlight       prometheus.Gauge
@@ -72,6 +81,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "probeshift_probe_findings_total",
 			Help: "Exec probes of grpc_health_probe by what became of them, without dry runs.",
 		}, []string{"outcome", "reason", "probe"}),
+		sidecars: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "probeshift_sidecars_total",
+			Help: "Pods that ask for the load-balancing sidecar by what became of them, without dry runs.",
+		}, []string{"outcome"}),
 		requests: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "probeshift_admission_requests_total",
 			Help: "Admission requests by URL path and result, dry runs included.",
@@ -97,6 +110,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // zero makes every series of the closed sets present from the start, so that
 // a rate over the first occurrence is right.
 func (m *Metrics) zero() {
+	for _, outcome := range countedOutcomes {
+		m.sidecars.WithLabelValues(string(outcome))
+	}
 	for _, path := range []string{MutatePath, AuditPath} {
 		m.duration.WithLabelValues(path)
 		for _, r := range results {
@@ -109,6 +125,16 @@ func (m *Metrics) zero() {
 func (m *Metrics) request(path string, r result, took time.Duration) {
 	m.requests.WithLabelValues(path, string(r)).Inc()
 	m.duration.WithLabelValues(path).Observe(took.Seconds())
+}
+
+// countedOutcomes are what becomes of a Pod once, however often it is sent.
+var countedOutcomes = []sidecar.Outcome{sidecar.Injected, sidecar.Refused, sidecar.WouldInject, sidecar.WouldRefuse, sidecar.Failed}
+
+// injected records what became of a Pod that asks for the sidecar.
+func (m *Metrics) injected(outcome sidecar.Outcome) {
+	if slices.Contains(countedOutcomes, outcome) {
+		m.sidecars.WithLabelValues(string(outcome)).Inc()
+	}
 }
 
 // found records findings that no earlier call has told.

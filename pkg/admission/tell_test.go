@@ -82,18 +82,18 @@ func TestWarnings(t *testing.T) {
 		},
 		"ten are all told": {
 			findings: skippedFindings(10),
-			want:     warnings(nil, skippedFindings(10)),
+			want:     warnings(nil, nil, skippedFindings(10)),
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, warnings(test.remarks, test.findings)); diff != "" {
+			if diff := cmp.Diff(test.want, warnings(nil, test.remarks, test.findings)); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
 	}
 	t.Run("beyond ten the last tells how many more", func(t *testing.T) {
-		got := warnings(nil, skippedFindings(12))
+		got := warnings(nil, nil, skippedFindings(12))
 		if len(got) != 10 || got[8] != "probeshift: c8 liveness probe left as exec: tls" || got[9] != "probeshift: and 3 more" {
 			t.Errorf("warnings: %q", got)
 		}

@@ -11,8 +11,7 @@ import (
 	"github.com/probeshift/probeshift/pkg/mutate"
 )
 
-// verdict is what is answered to one review. There is no field for allowed:
-// every review is allowed.
+// verdict is what is answered to one review. Without a denial it is allowed.
 type verdict struct {
 	// uid is empty when the review holds none. Nothing can be answered then.
 	uid    string
@@ -23,7 +22,19 @@ type verdict struct {
 	patch       []byte
 	warnings    []string
 	annotations []annotation
+	// denial is set for a Pod whose owner asked for the sidecar in a way that
+	// cannot be granted, and for nothing else.
+	denial *denial
 }
+
+// denial is the status (meta/v1) with which a Pod is refused.
+type denial struct {
+	code            int // as in HTTP
+	reason, message string
+}
+
+// maxDenial bounds the message of a denial, in bytes.
+const maxDenial = 8 << 10
 
 // review reads a body and returns what is answered to it. It does not panic.
 // The error tells what went wrong when the body was read; it is nil for a
@@ -77,7 +88,10 @@ func (h *Handler) examine(body []byte) verdict {
 	pod := request.Object.core()
 	policy := h.policy()
 	policy.ObjectBytes = len(body)
-	return h.decided(request.header, pod, h.Decide(pod, policy))
+	if h.asksForSidecar(pod) {
+		return h.examineWithSidecar(request.header, pod, body, policy)
+	}
+	return h.decided(request.header, pod, h.Decide(pod, policy), nil)
 }
 
 // policy is what the operator allows at this moment.
@@ -89,8 +103,9 @@ func (h *Handler) policy() mutate.Policy {
 	return policy
 }
 
-// decided tells a decision: as the answer, in metrics and in the log.
-func (h *Handler) decided(request header, pod *corev1.Pod, decision mutate.Result) verdict {
+// decided tells a decision: as the answer, in metrics and in the log. lines are
+// warnings that come before its own.
+func (h *Handler) decided(request header, pod *corev1.Pod, decision mutate.Result, lines []string) verdict {
 	patch, err := appendPatch(nil, decision.Operations)
 	if err != nil {
 		h.Log.Error(err, "patch cannot be written", "uid", request.UID)
@@ -106,7 +121,7 @@ func (h *Handler) decided(request header, pod *corev1.Pod, decision mutate.Resul
 		uid:         request.UID,
 		result:      resultOf(decision),
 		patch:       patch,
-		warnings:    warnings(decision.Remarks, news),
+		warnings:    warnings(lines, decision.Remarks, news),
 		annotations: annotations(decision.Reinvoked, news),
 	}
 }

@@ -17,15 +17,18 @@ const (
 	maxWarning  = 119 // bytes
 )
 
-// warnings returns the lines worth a person's time, those on the Pod as a
-// whole first.
-func warnings(remarks []mutate.Remark, findings []mutate.Finding) []string {
+// warnings returns the lines worth a person's time: those on the sidecar first,
+// then those on the Pod as a whole.
+func warnings(sidecar []string, remarks []mutate.Remark, findings []mutate.Finding) []string {
 	var lines []string
 	total := 0
 	add := func(line func() string) {
 		if total++; total <= maxWarnings {
 			lines = append(lines, oneLine(line(), maxWarning))
 		}
+	}
+	for _, line := range sidecar {
+		add(func() string { return line })
 	}
 	for _, r := range remarks {
 		add(func() string { return fmt.Sprintf("probeshift: %s: %s", r.Code, r.Text) })

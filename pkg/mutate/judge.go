@@ -44,6 +44,10 @@ type site struct {
 	probe     *corev1.Probe
 	// path is the JSON pointer of the probe.
 	path string
+	// leftover says that the grpc handler is the one we wrote in an earlier call,
+	// and that somebody has written an exec handler beside it since. The API
+	// server would refuse the Pod for having both.
+	leftover bool
 }
 
 // verdict is what was decided at one site.
@@ -75,7 +79,7 @@ func visitProbes(pod *corev1.Pod, visit func(site)) {
 			probe *corev1.Probe
 		}{{Liveness, c.LivenessProbe}, {Readiness, c.ReadinessProbe}, {Startup, c.StartupProbe}} {
 			if p.probe != nil {
-				visit(site{c, p.kind, p.probe, "/spec/" + list + "/" + strconv.Itoa(i) + "/" + string(p.kind) + "Probe"})
+				visit(site{container: c, kind: p.kind, probe: p.probe, path: "/spec/" + list + "/" + strconv.Itoa(i) + "/" + string(p.kind) + "Probe"})
 			}
 		}
 	}
@@ -111,7 +115,8 @@ func (j judge) one(s site) (v verdict, ours bool) {
 		HostnameOverridden: j.pod.Spec.HostnameOverride != nil,
 		Template:           j.switches.Template,
 	})
-	if !reading.Ours {
+	s.leftover = prior.besideExec(s.probe)
+	if !reading.Ours && !s.leftover {
 		return verdict{}, false
 	}
 	f := &Finding{
@@ -119,6 +124,9 @@ func (j judge) one(s site) (v verdict, ours bool) {
 		Probe:          s.kind,
 		Command:        s.probe.Exec.Command,
 		TimeoutSeconds: s.probe.TimeoutSeconds,
+	}
+	if s.leftover && f.TimeoutSeconds == prior.written() {
+		f.TimeoutSeconds = prior.TimeoutSeconds
 	}
 	f.Reason, f.Detail = j.reason(s, reading)
 	switch {
@@ -130,7 +138,7 @@ func (j judge) one(s site) (v verdict, ours bool) {
 			f.Outcome = Rewritten
 		}
 		f.GRPC = nativeProbe(reading.Check)
-		f.NewTimeoutSeconds = nativeTimeout(s.probe.TimeoutSeconds, reading.Check.Budget)
+		f.NewTimeoutSeconds = nativeTimeout(f.TimeoutSeconds, reading.Check.Budget)
 	}
 	if f.Reason == reason.Mesh && prior.Outcome == Restored && slices.Equal(prior.Exec, f.Command) {
 		f.Outcome = Restored
@@ -144,7 +152,7 @@ func (j judge) one(s site) (v verdict, ours bool) {
 // reason is the first reason that applies, in the order of package reason.
 func (j judge) reason(s site, reading healthprobe.Reading) (code reason.Code, detail string) {
 	check := reading.Check
-	if handlers(s.probe) > 1 {
+	if handlers(s.probe) > 1 && !s.leftover || !reading.Ours {
 		return reason.InvalidProbe, ""
 	}
 	if reading.Reason != reason.None {

@@ -23,12 +23,12 @@ var meshProxies = []string{"istio-proxy", "linkerd-proxy", "consul-dataplane", "
 // meshOf names what makes a Pod part of a mesh, or returns "".
 func meshOf(pod *corev1.Pod, more []string) string {
 	for i := range pod.Spec.Containers {
-		if name := pod.Spec.Containers[i].Name; isProxy(name, more) {
+		if name := pod.Spec.Containers[i].Name; IsMeshProxy(name, more) {
 			return "container " + name
 		}
 	}
 	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; isNativeSidecar(c) && isProxy(c.Name, more) {
+		if c := &pod.Spec.InitContainers[i]; isNativeSidecar(c) && IsMeshProxy(c.Name, more) {
 			return "container " + c.Name
 		}
 	}
@@ -45,6 +45,7 @@ func meshOf(pod *corev1.Pod, more []string) string {
 	return ""
 }
 
-func isProxy(name string, more []string) bool {
+// IsMeshProxy says whether a container of this name is the proxy of a mesh.
+func IsMeshProxy(name string, more []string) bool {
 	return slices.Contains(meshProxies, name) || slices.Contains(more, name)
 }

@@ -426,7 +426,9 @@ func withLiveness(p *corev1.Probe) *corev1.Pod {
 
 func TestAPatchThatFailsItsCheckIsNotSent(t *testing.T) {
 	pod := ownedPod().container("app", 9000).liveness(5, "grpc_health_probe", "-addr=:9000").obj()
-	v, _ := newJudge(pod, switches{rewrite: true}, status{}).one(site{&pod.Spec.Containers[0], Liveness, pod.Spec.Containers[0].LivenessProbe, "/spec/containers/7/livenessProbe"})
+	v, _ := newJudge(pod, switches{rewrite: true}, status{}).one(site{
+		container: &pod.Spec.Containers[0], kind: Liveness, probe: pod.Spec.Containers[0].LivenessProbe, path: "/spec/containers/7/livenessProbe",
+	})
 	got := patch(pod, 0, []verdict{v}, Result{Findings: []Finding{*v.finding}})
 	if len(got.Operations) != 0 || got.Findings[0].Outcome != Skipped || got.Findings[0].Reason != reason.InternalError {
 		t.Errorf("got %+v", got)

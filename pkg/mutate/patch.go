@@ -50,18 +50,26 @@ func withhold(result Result, code reason.Code, detail string) Result {
 	return result
 }
 
-// operations are what a verdict changes at its probe.
+// operations are what a verdict changes at its probe. A grpc handler of ours
+// that is beside an exec handler goes in any case.
 func operations(v verdict) []jsonpatch.Operation {
 	f := v.finding
-	switch {
-	case f == nil || f.Known:
+	if f == nil || f.Known {
 		return nil
+	}
+	var ops []jsonpatch.Operation
+	if v.site.leftover {
+		ops = append(ops, jsonpatch.NewOperation("remove", v.site.path+"/grpc", nil))
+	}
+	switch {
 	case f.Outcome == Rewritten:
-		ops := []jsonpatch.Operation{
+		ops = append(ops,
 			jsonpatch.NewOperation("remove", v.site.path+"/exec", nil),
 			jsonpatch.NewOperation("add", v.site.path+"/grpc", *f.GRPC),
-		}
+		)
 		return append(ops, setTimeout(v.site, f.NewTimeoutSeconds)...)
+	case v.site.leftover:
+		return append(ops, setTimeout(v.site, f.TimeoutSeconds)...)
 	case f.Outcome == Restored:
 		ops := []jsonpatch.Operation{
 			jsonpatch.NewOperation("remove", v.site.path+"/grpc", nil),

@@ -18,6 +18,8 @@ what an undo needs: the command, the old timeout, and what we wrote.
 
 When we are called again, an entry counts only where the container still has
 exactly the handler the entry says we wrote; every exec probe is judged anew.
+Where somebody wrote an exec handler beside ours meanwhile, ours goes, since the
+API server refuses a probe with two.
 So a status that somebody copied into a template hides nothing.
 */
 
@@ -99,6 +101,12 @@ func cut(command []string) (kept []string, wasCut bool) {
 func (e entry) wrote(p *corev1.Probe) bool {
 	return e.Outcome == Rewritten && e.GRPC != nil && len(e.Exec) > 0 && e.TimeoutSeconds >= 0 && p.GRPC != nil && handlers(p) == 1 &&
 		sameGRPC(e.GRPC, p.GRPC) && p.TimeoutSeconds == e.written()
+}
+
+// besideExec says whether a probe has the grpc handler that the entry says we
+// wrote, and an exec handler beside it.
+func (e entry) besideExec(p *corev1.Probe) bool {
+	return e.Outcome == Rewritten && e.GRPC != nil && p.Exec != nil && p.GRPC != nil && handlers(p) == 2 && sameGRPC(e.GRPC, p.GRPC)
 }
 
 // written is the timeoutSeconds that the entry says we left.

@@ -26,7 +26,7 @@ const (
 // right: it exits with 1 for what it refuses and with 2 once it has tried to
 // connect to a port on which nobody listens.
 func TestTheReleasedBinaryExitsAsTheLineIsRead(t *testing.T) {
-	g, tool, binary := newGenerator(seed()+1), newOracle(t), buildTool(t)
+	g, tool, binary := newGenerator(seed()+1), newOracle(t), buildTool(t, toolVersion)
 	row := count{what: "the released binary"}
 	lines, answers := quietLines(t, g, tool, *binaryCount)
 	statuses := make([]int, len(lines))

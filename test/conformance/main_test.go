@@ -15,11 +15,13 @@ import (
 )
 
 var (
-	lineCount   = flag.Int("lines", 30_000, "command lines that are read beside the tool's own code")
-	binaryCount = flag.Int("binary", 400, "of these, lines that the released binary runs as well")
-	scriptCount = flag.Int("scripts", 1_500, "commands with a shell that real shells run as well")
-	expandCount = flag.Int("expansions", 30_000, "commands that the kubelet's own function expands as well")
-	seedFlag    = flag.Uint64("seed", 1, "where the generators start; 0 takes the clock")
+	lineCount    = flag.Int("lines", 30_000, "command lines that are read beside the tool's own code")
+	binaryCount  = flag.Int("binary", 400, "of these, lines that the released binary runs as well")
+	scriptCount  = flag.Int("scripts", 1_500, "commands with a shell that real shells run as well")
+	expandCount  = flag.Int("expansions", 30_000, "commands that the kubelet's own function expands as well")
+	everyVerdict = flag.Bool("every-verdict", false, "hold every command beside every server")
+	releaseCount = flag.Int("releases", 1, "releases of the tool whose verdicts are compared")
+	seedFlag     = flag.Uint64("seed", 1, "where the generators start; 0 takes the clock")
 )
 
 func TestMain(m *testing.M) {
@@ -29,6 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	status := m.Run()
 	totals.print(os.Stdout, *seedFlag)
+	verdicts.print(os.Stdout)
 	os.Exit(status)
 }
 

@@ -32,6 +32,11 @@ const (
 	toolVersion = "v0.4.40"
 )
 
+// toolVersions are the releases whose verdicts are compared: the one whose code
+// is the oracle's, one with a newer grpc-go, and the last one that does not
+// insist on ALPN.
+var toolVersions = []string{toolVersion, "v0.4.42", "v0.4.34"}
+
 //go:embed testdata/oracle testdata/standin
 var sources embed.FS
 
@@ -50,11 +55,11 @@ var rewrites = []struct {
 	{"signal.Notify(c, os.Interrupt)", "close(c); _ = signal.Ignored", 1},
 }
 
-// buildTool returns the path of the released tool.
-func buildTool(tb testing.TB) string {
+// buildTool returns the path of a released tool.
+func buildTool(tb testing.TB, version string) string {
 	tb.Helper()
-	return cached(tb, "tool", toolVersion, func(dir, program string) {
-		copyTool(tb, dir)
+	return cached(tb, "tool", version, func(dir, program string) {
+		copyTool(tb, dir, version)
 		goCommand(tb, dir, "build", "-o", program, ".")
 	})
 }
@@ -63,7 +68,7 @@ func buildTool(tb testing.TB) string {
 func buildOracle(tb testing.TB) string {
 	tb.Helper()
 	return cached(tb, "oracle", fmt.Sprint(toolVersion, rewrites, digest(tb, "testdata/oracle")), func(dir, program string) {
-		copyTool(tb, dir)
+		copyTool(tb, dir, toolVersion)
 		path := filepath.Join(dir, "main.go")
 		code := readFile(tb, path)
 		for _, r := range rewrites {
@@ -125,10 +130,10 @@ func cached(tb testing.TB, name, from string, build func(dir, program string)) s
 }
 
 // copyTool copies the tool's module into dir, where its own go.mod holds.
-func copyTool(tb testing.TB, dir string) {
+func copyTool(tb testing.TB, dir, version string) {
 	tb.Helper()
 	var module struct{ Dir string }
-	out := goCommand(tb, dir, "mod", "download", "-json", toolModule+"@"+toolVersion)
+	out := goCommand(tb, dir, "mod", "download", "-json", toolModule+"@"+version)
 	if err := json.Unmarshal(out, &module); err != nil {
 		tb.Fatalf("read what go mod download says: %v", err)
 	}

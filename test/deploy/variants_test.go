@@ -30,8 +30,9 @@ func variants() map[string]overlay {
 		"with hostnetwork":               {namespace: "d", components: []string{"hostnetwork"}},
 		"with grpc-probe-tls":            {namespace: "e", components: []string{"grpc-probe-tls"}},
 		"with missed-pods":               {namespace: "f", components: []string{"missed-pods"}},
-		"with all components":            {namespace: "g", components: []string{"cert-manager", "networkpolicy", "monitoring", "hostnetwork", "grpc-probe-tls", "missed-pods"}},
-		"with all in the opposite order": {namespace: "h", components: []string{"missed-pods", "grpc-probe-tls", "hostnetwork", "monitoring", "networkpolicy", "cert-manager"}},
+		"with lb-monitoring":             {namespace: "i", components: []string{"lb-monitoring"}},
+		"with all components":            {namespace: "g", components: []string{"cert-manager", "networkpolicy", "monitoring", "lb-monitoring", "hostnetwork", "grpc-probe-tls", "missed-pods"}},
+		"with all in the opposite order": {namespace: "h", components: []string{"missed-pods", "grpc-probe-tls", "hostnetwork", "lb-monitoring", "monitoring", "networkpolicy", "cert-manager"}},
 	}
 }
 
@@ -94,6 +95,7 @@ func createOperatorsKinds(t *testing.T, c client.Client) {
 	t.Helper()
 	for _, kind := range []struct{ group, version, kind, plural string }{
 		{"monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"},
+		{"monitoring.coreos.com", "v1", "PodMonitor", "podmonitors"},
 		{"monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"},
 		{"cert-manager.io", "v1", "Issuer", "issuers"},
 		{"cert-manager.io", "v1", "Certificate", "certificates"},

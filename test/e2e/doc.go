@@ -1,8 +1,8 @@
 // Command e2e proves the webhook on a real cluster, the one that KUBECONFIG
 // names. It prints the commands that it runs, which are those of README.
 //
-//	e2e life      the webhook's whole life: install, opt-in, rewrite, rotation,
-//	              upgrade, restart, the loss of a replica, uninstall
+//	e2e           the webhook's whole life: install, opt-in, rewrite, rotation,
+//	(or e2e life) upgrade, restart, the loss of a replica, uninstall
 //	e2e kubelet   what a real kubelet makes of rewritten probes: the same
 //	              workload in a labelled and in an unlabelled namespace, made
 //	              unhealthy and healthy again; every controller; the CPU it costs

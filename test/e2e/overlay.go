@@ -51,6 +51,7 @@ func (l *life) overlay(f form) (string, error) {
 			"target": map[string]string{"kind": "Deployment"},
 			"patch":  `[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--settle-time=` + settle.String() + `"}]`,
 		}}
+	case installed:
 	case withTLSProbes:
 		kustomization["components"] = []string{filepath.Join(root, "components", "grpc-probe-tls")}
 	}

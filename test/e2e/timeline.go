@@ -144,10 +144,11 @@ func (c *comparison) startup(ctx context.Context) error {
 		return err
 	}
 	if err := c.both(ctx, "NOT_SERVING, with a startup probe", begin, []milestone{
-		{"the Event says so", func(ctx context.Context, namespace string) (bool, error) {
-			return c.hasEvent(ctx, namespace, "started", "Startup probe failed: "+unhealthyText)
-		}},
-		{"not started, not restarted", func(ctx context.Context, namespace string) (bool, error) {
+		{"the Event says so, and it has not started", func(ctx context.Context, namespace string) (bool, error) {
+			told, err := c.hasEvent(ctx, namespace, "started", "Startup probe failed: "+unhealthyText)
+			if err != nil || !told {
+				return false, err
+			}
 			pod, err := c.pod(ctx, namespace, "started")
 			return err == nil && started(pod) != nil && !*started(pod) && restarts(pod) == 0, err
 		}},

@@ -152,19 +152,28 @@ func (p *tlsProbes) always(ctx context.Context) error {
 }
 
 // noticed waits until every replica has asked the API server whether it keeps
-// the mode of a probe.
+// the mode of a probe. Until then a replica leaves TLS probes alone.
 func (p *tlsProbes) noticed(ctx context.Context) error {
 	said := "the API server drops mode from grpc probes"
 	if p.inServer {
 		said = "TLS probes are rewritten"
 	}
-	if err := eventually(ctx, "the webhook says: "+said, func() bool {
-		log, err := ask(ctx, "", "logs", "-n", webhookNamespace, "deployment/"+deploymentName, "--all-pods=true")
-		return err == nil && strings.Contains(log, said)
+	if err := eventually(ctx, "every replica says: "+said, func() bool {
+		replicas, err := p.client.CoreV1().Pods(webhookNamespace).List(ctx, metav1.ListOptions{})
+		if err != nil || len(replicas.Items) != 2 { // old ones still drain
+			return false
+		}
+		for _, replica := range replicas.Items {
+			log, err := p.client.CoreV1().Pods(webhookNamespace).GetLogs(replica.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+			if err != nil || !strings.Contains(string(log), said) {
+				return false
+			}
+		}
+		return true
 	}); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.screen, "  the webhook says: %s\n", said)
+	fmt.Fprintf(p.screen, "  every replica says: %s\n", said)
 	return nil
 }
 

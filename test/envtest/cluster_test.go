@@ -34,16 +34,20 @@ type cluster struct {
 	auditLog string
 }
 
-// startCluster starts an API server with an audit log and native TLS probes.
+// startCluster starts an API server with an audit log and, where it knows them,
+// native TLS probes.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	dir := t.TempDir()
 	c := &cluster{auditLog: filepath.Join(dir, "audit.log"), kubeconfig: filepath.Join(dir, "kubeconfig")}
-	server, err := apiserver.Start(apiserver.Options{Flags: map[string][]string{
-		"feature-gates":     {"GRPCContainerProbeTLS=true"},
+	flags := map[string][]string{
 		"audit-policy-file": {absolute(t, "testdata/audit-policy.yaml")},
 		"audit-log-path":    {c.auditLog},
-	}})
+	}
+	if serverMinor(t) >= minorTLSProbes {
+		flags["feature-gates"] = []string{"GRPCContainerProbeTLS=true"}
+	}
+	server, err := apiserver.Start(apiserver.Options{Flags: flags})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ type scene struct {
 
 // TestBehindAnAPIServer starts one API server for all that is proved with it.
 func TestBehindAnAPIServer(t *testing.T) {
-	all := golden(t)
+	all := knownTo(serverMinor(t), golden(t))
 	w := startWorld(t, all)
 	for _, c := range all {
 		t.Run("golden case "+c.Name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/cli/flag"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // helpWidth is the width of --help in columns.
@@ -20,9 +22,14 @@ func NewCommand(getenv func(string) string) *cobra.Command {
 		Use: "webhook",
 		Long: `Serves a mutating admission webhook that turns exec probes of grpc_health_probe into
 native gRPC probes where the kubelet's verdict is the same, and says why where it is not.
+Pods that ask for it get a sidecar that balances their gRPC requests.
 
 POST /mutate-v1-pod rewrites, POST /audit-v1-pod only reports. SIGTERM starts a drain that
-loses no request; a second one ends the process at once.`,
+loses no request; a second one ends the process at once.
+
+Annotations of Pods for the sidecar, ` + sidecar.Prefix + `...:
+
+` + sidecar.HelpTable(),
 		Version:       version(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,

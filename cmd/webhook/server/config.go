@@ -19,6 +19,7 @@ import (
 	"github.com/probeshift/probeshift/pkg/certs"
 	"github.com/probeshift/probeshift/pkg/events"
 	"github.com/probeshift/probeshift/pkg/mutate"
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // Config is what a Server is made of: the options, checked and loaded.
@@ -35,6 +36,8 @@ type Config struct {
 	Policy mutate.Policy
 	// Decide turns a Pod into a decision.
 	Decide func(*corev1.Pod, mutate.Policy) mutate.Result
+	// Sidecar is how Pods get the load-balancing sidecar.
+	Sidecar sidecar.Policy
 
 	// KubeConfig is nil where there is no API server and nothing needs one.
 	KubeConfig *rest.Config
@@ -58,6 +61,10 @@ func LoadConfig(options *Options, metrics prometheus.Registerer) (*Config, error
 	if err := errors.Join(options.Validate()...); err != nil {
 		return nil, err
 	}
+	conf, err := os.ReadFile(resolvConf)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read the search list for --cluster-domain: %w", err)
+	}
 	log := newLogger(os.Stderr, options.LogFormat, options.Verbosity)
 	config := &Config{
 		Host:                   options.BindAddress,
@@ -67,6 +74,7 @@ func LoadConfig(options *Options, metrics prometheus.Registerer) (*Config, error
 		DrainDuration:          options.DrainDuration,
 		Policy:                 policy(options),
 		Decide:                 mutate.Mutate,
+		Sidecar:                sidecarPolicy(options, string(conf)),
 		Namespace:              options.Self.Namespace,
 		MetricsBindAddress:     options.MetricsBindAddress,
 		HealthProbeBindAddress: options.HealthProbeBindAddress,
@@ -76,7 +84,6 @@ func LoadConfig(options *Options, metrics prometheus.Registerer) (*Config, error
 	if options.TLSMinVersion == "1.2" {
 		config.TLSMinVersion = tls.VersionTLS12
 	}
-	var err error
 	if config.ClientCAs, err = clientCAs(options.ClientCAFile); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/probeshift/probeshift/pkg/admission"
 	"github.com/probeshift/probeshift/pkg/certs"
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // Options are the flags, as given.
@@ -42,6 +43,11 @@ type Options struct {
 	GRPCProbeTLS   string
 	ToolNames      []string
 	MeshProxyNames []string
+
+	LBImage string
+	// ClusterDomain is empty where it is read from the search list.
+	ClusterDomain     string
+	LBSingleStackIPv6 bool
 
 	Kubeconfig string
 	Events     bool
@@ -73,6 +79,7 @@ func NewOptions(getenv func(string) string) *Options {
 		PodIPFamily:            "auto",
 		BarePods:               "rewrite",
 		GRPCProbeTLS:           "never",
+		LBImage:                sidecar.DefaultImage,
 		Events:                 true,
 		MetricsBindAddress:     ":8080",
 		HealthProbeBindAddress: ":8081",
@@ -87,6 +94,7 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	o.servingFlags(sets.FlagSet("serving"))
 	o.certificateFlags(sets.FlagSet("certificate"))
 	o.probeFlags(sets.FlagSet("probe"))
+	o.sidecarFlags(sets.FlagSet("load-balancing sidecar"))
 	o.clusterFlags(sets.FlagSet("Kubernetes API"))
 	o.observingFlags(sets.FlagSet("observing"))
 	return sets
@@ -144,7 +152,7 @@ func (o *Options) observingFlags(fs *pflag.FlagSet) {
 
 // Validate returns every problem with the options, each with its remedy.
 func (o *Options) Validate() []error {
-	return slices.Concat(o.validateChoices(), o.validateServing(), o.validateNames(), o.validateCluster())
+	return slices.Concat(o.validateChoices(), o.validateServing(), o.validateNames(), o.validateSidecar(), o.validateCluster())
 }
 
 // validateChoices checks the flags that take one of a few words.

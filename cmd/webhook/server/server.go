@@ -57,7 +57,11 @@ func Setup(config *Config) (*Server, error) {
 	if err := addHealth(m, config, drain, webhookServer); err != nil {
 		return nil, fmt.Errorf("add the health endpoints: %w", err)
 	}
-	mount(mux, config, drain, tlsProbes)
+	sidecars, err := addSidecars(m, config)
+	if err != nil {
+		return nil, err
+	}
+	mount(mux, config, drain, tlsProbes, sidecars)
 	if config.Policy.AnyPort {
 		config.Log.Info("--ports=any: probes are rewritten without evidence that the server listens beyond loopback, also with hostNetwork")
 	}
@@ -123,10 +127,11 @@ func addTLSProbes(m manager.Manager, config *Config) (func() bool, error) {
 
 // mount puts the handlers on the mux itself. The server's Register would wrap
 // each in instrumentation that costs more than a review without our tool.
-func mount(mux *http.ServeMux, config *Config, drain *admission.Drain, tlsProbes func() bool) {
+func mount(mux *http.ServeMux, config *Config, drain *admission.Drain, tlsProbes func() bool, sidecars *admission.Sidecars) {
 	shared := admission.Config{
 		Policy:            config.Policy,
 		TLSProbes:         tlsProbes,
+		Sidecars:          sidecars,
 		Decide:            config.Decide,
 		ClientCertificate: config.ClientCAs != nil,
 		Metrics:           admission.NewMetrics(config.Metrics),

@@ -18,7 +18,8 @@ type Config struct {
 
 // Upstream is one backend and where the application reaches it.
 type Upstream struct {
-	// Name is what statistics call the upstream, "greeter.shop:9000".
+	// Name is the upstream's, "greeter.shop:9000", unlike that of any other.
+	// Statistics write its dots and its colon as underscores.
 	Name string
 	// Listen is where the application's connections arrive.
 	Listen netip.AddrPort
@@ -47,9 +48,13 @@ type Algorithm string
 
 // The algorithms.
 const (
+	// LeastRequest gives a request to the host with the fewest under way, of some
+	// that are drawn at random.
 	LeastRequest Algorithm = "least-request"
-	RoundRobin   Algorithm = "round-robin"
-	Random       Algorithm = "random"
+	// RoundRobin gives each host its turn.
+	RoundRobin Algorithm = "round-robin"
+	// Random draws a host.
+	Random Algorithm = "random"
 )
 
 // Protocol is what is spoken on a connection.
@@ -68,7 +73,8 @@ const (
 // HealthCheck is how members are asked for their health. The zero value asks
 // nobody.
 type HealthCheck struct {
-	// Kind is "", "grpc" or "tcp".
+	// Kind is "", "grpc" or "tcp". Where connections are passed through it is ""
+	// or "tcp"; beside a pool for requests nobody else is asked.
 	Kind string
 	// Service is the service that a gRPC health check names; it may be empty.
 	Service string

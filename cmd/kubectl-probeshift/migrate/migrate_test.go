@@ -1,0 +1,141 @@
+package migrate_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/probeshift/probeshift/cmd/kubectl-probeshift/exit"
+)
+
+func TestWithoutAModeADiffIsPrintedAndNothingChanges(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, "deploy/cart.yaml", legacy("cart"))
+	stdout, stderr, err := run(t, "", "-f", "deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(stdout, "--- a/deploy/cart.yaml\n+++ b/deploy/cart.yaml\n@@ ") || strings.Contains(stdout, "would rewrite") {
+		t.Errorf("stdout is not the diff alone:\n%s", stdout)
+	}
+	if !strings.Contains(stderr, "deploy/cart.yaml:11:7: Pod/cart server liveness would rewrite\n") {
+		t.Errorf("stderr does not tell the finding:\n%s", stderr)
+	}
+	holds(t, "deploy/cart.yaml", legacy("cart"))
+}
+
+func TestCheckEndsWithTwoWhileSomethingIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "cart.yaml")
+	write(t, path, legacy("cart"))
+	if _, _, err := run(t, "", "-f", dir, "--check"); exit.Code(err) != exit.Found {
+		t.Errorf("before: %v", err)
+	}
+	holds(t, path, legacy("cart"))
+	if _, _, err := run(t, "", "-f", dir, "--write"); err != nil {
+		t.Error(err)
+	}
+	holds(t, path, migrated("cart"))
+	if stdout, _, err := run(t, "", "-f", dir, "--check"); err != nil {
+		t.Errorf("after: %v\n%s", err, stdout)
+	}
+}
+
+func TestASkippedProbeIsNothingToCheck(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "cart.yaml"), strings.Replace(legacy("cart"), "containerPort: 8080", "containerPort: 1", 1))
+	stdout, _, err := run(t, "", "-f", dir, "--check")
+	if err != nil || !strings.Contains(stdout, "port-not-declared") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+}
+
+func TestStdinIsAFilter(t *testing.T) {
+	stdout, stderr, err := run(t, legacy("cart"), "-f", "-", "--write")
+	if err != nil || stdout != migrated("cart") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	if !strings.Contains(stderr, "stdin:11:7: Pod/cart server liveness rewritten") {
+		t.Errorf("stderr does not tell the finding:\n%s", stderr)
+	}
+	if stdout, _, err = run(t, "kind: Other\n", "-f", "-", "--write"); err != nil || stdout != "kind: Other\n" {
+		t.Errorf("what holds no probe does not come back as it went in: %v\n%s", err, stdout)
+	}
+}
+
+func TestJSONTellsAllAndNothingElseIsPrinted(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, "cart.yaml", legacy("cart"))
+	write(t, "other.yaml", "kind: Other\n")
+	stdout, stderr, err := run(t, "", "-f", ".", "-o", "json")
+	if err != nil || stderr != "" {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	var got struct {
+		Files []struct {
+			Path, Diff string
+			Changed    bool
+			Findings   []struct {
+				Line, Column             int
+				Kind, Name, Container    string
+				Probe, Outcome, Sentence string
+				GRPC                     map[string]any
+			}
+		}
+		Totals map[string]int
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatalf("%v in\n%s", err, stdout)
+	}
+	if len(got.Files) != 1 || got.Files[0].Path != "cart.yaml" || !got.Files[0].Changed || !strings.Contains(got.Files[0].Diff, "+      grpc:") {
+		t.Fatalf("files: %+v", got.Files)
+	}
+	f := got.Files[0].Findings[0]
+	if f.Line != 11 || f.Column != 7 || f.Outcome != "would-rewrite" || f.Sentence == "" || f.GRPC["port"] != 8080.0 {
+		t.Errorf("finding: %+v", f)
+	}
+	want := map[string]int{"files": 2, "changed": 1, "rewritten": 0, "wouldRewrite": 1, "skipped": 0, "untouched": 0}
+	if diff := cmp.Diff(want, got.Totals); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnlyManifestsAreReadInADirectory(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"a.yaml", "b.YML", "c/d.json", "e.txt", ".git/f.yaml", "g/.hidden/h.yaml", ".i.yaml"} {
+		write(t, filepath.Join(dir, path), "x: grpc_health_probe\n")
+	}
+	stdout, _, err := run(t, "", "-f", dir, "--check")
+	if err != nil || !strings.Contains(stdout, "of 4 files") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	stdout, _, err = run(t, "", "-f", filepath.Join(dir, "e.txt"), "-f", filepath.Join(dir, "e.txt"), "--check")
+	if err != nil || !strings.Contains(stdout, "of 1 file,") {
+		t.Errorf("a file that is named is not read, or twice: %v\n%s", err, stdout)
+	}
+}
+
+func TestWrongFlagsAreNamedWithTheRemedy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		says string
+	}{
+		"nothing to read":   {nil, "name files or directories with -f"},
+		"two modes":         {[]string{"-f", ".", "--write", "--check"}, "use one of them"},
+		"a path that isn't": {[]string{"-f", ".", "--path", "spec.template"}, "write [GROUP/]KIND=FIELD.FIELD"},
+		"an odd element":    {[]string{"-f", ".", "--path", "A=spec..b"}, `"" is no field`},
+		"a word":            {[]string{"-f", ".", "--ports", "all"}, "use declared or any"},
+		"no such file":      {[]string{"-f", "no/such/file"}, "no/such/file: there is no such file or directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := run(t, "", tc.args...); exit.Code(err) != exit.Error || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%v does not say %q", err, tc.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// stdin is the name of stdin, as -f takes it.
+const stdin = "-"
+
+// source is a file to read.
+type source struct {
+	// path is the file as it is shown, real where it is once links are resolved.
+	path, real string
+	// patch says that a kustomization names it as a patch.
+	patch bool
+}
+
+// extensions are those of the files that are read in directories. A file that is
+// named is read whatever its name.
+var extensions = []string{".yaml", ".yml", ".json", ".tpl", ".tmpl", ".gotmpl", ".j2"}
+
+// sources finds the files to read, each once, in the order of the names given.
+type sources struct {
+	all            []source
+	seen           map[string]bool
+	realDirs       map[string]string
+	kustomizations kustomizations
+}
+
+// findSources finds the files behind the names.
+func findSources(names []string) (*sources, error) {
+	s := &sources{seen: map[string]bool{}, realDirs: map[string]string{}, kustomizations: kustomizations{byDir: map[string]*kustomization{}}}
+	for _, name := range names {
+		if name == stdin {
+			if !s.seen[stdin] {
+				s.seen[stdin] = true
+				s.all = append(s.all, source{path: stdin, real: stdin})
+			}
+			continue
+		}
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: there is no such file or directory", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		first := len(s.all)
+		if !info.IsDir() {
+			err = s.addFile(name)
+		} else {
+			err = s.addDirectory(name)
+			slices.SortFunc(s.all[first:], func(a, b source) int { return strings.Compare(a.path, b.path) })
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	patches := s.kustomizations.patchFiles()
+	for i := range s.all {
+		s.all[i].patch = patches[s.all[i].real]
+	}
+	return s, nil
+}
+
+// addDirectory adds the files below a directory, and the local resources of
+// kustomizations in it that stand elsewhere.
+func (s *sources) addDirectory(root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
+		}
+		name := entry.Name()
+		switch {
+		case entry.IsDir() && path != root && strings.HasPrefix(name, ".") && name != "..":
+			return fs.SkipDir
+		case entry.IsDir():
+			return s.addResources(path)
+		case !slices.Contains(extensions, strings.ToLower(filepath.Ext(name))):
+			return nil
+		case entry.Type()&fs.ModeSymlink != 0:
+			if !leadsToFile(path) {
+				return nil
+			}
+		case !entry.Type().IsRegular():
+			return nil
+		default:
+			return s.addRegular(path)
+		}
+		return s.addFile(path)
+	})
+}
+
+// leadsToFile says whether a link leads to a file: not into nothing, and not to a
+// directory, which may lead in circles.
+func leadsToFile(link string) bool {
+	info, err := os.Stat(link)
+	return err == nil && !info.IsDir()
+}
+
+// addRegular adds a file that is no link, at the cost of a look at its directory
+// once for all of its files.
+func (s *sources) addRegular(path string) error {
+	dir, name := filepath.Split(path)
+	target, known := s.realDirs[dir]
+	if !known {
+		var err error
+		if target, err = resolve(filepath.Clean(dir)); err != nil {
+			return err
+		}
+		s.realDirs[dir] = target
+	}
+	s.add(path, filepath.Join(target, name))
+	return nil
+}
+
+// resolve is where a path leads once links are followed.
+func resolve(path string) (string, error) {
+	followed, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("resolve %s: %w", path, err)
+	}
+	return filepath.Abs(followed)
+}
+
+// addFile adds a file, unless it is there already by this name or another.
+func (s *sources) addFile(path string) error {
+	resolved, err := resolve(filepath.Clean(path))
+	if err == nil {
+		s.add(path, resolved)
+	}
+	return err
+}
+
+func (s *sources) add(path, resolved string) {
+	if s.seen[resolved] {
+		return
+	}
+	s.seen[resolved] = true
+	s.all = append(s.all, source{path: filepath.Clean(path), real: resolved})
+	s.kustomizations.look(filepath.Dir(resolved))
+}
+
+// addResources adds what the kustomization of a directory, if there is one, names
+// in other directories.
+func (s *sources) addResources(dir string) error {
+	k := s.kustomizations.in(dir)
+	if k == nil {
+		return nil
+	}
+	for _, name := range k.local() {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // generated, or remote: not ours to build
+		}
+		if !info.IsDir() {
+			err = s.addFile(path)
+		} else if inside, relErr := filepath.Rel(dir, path); relErr != nil || strings.HasPrefix(inside, "..") {
+			if full, absErr := filepath.Abs(path); absErr == nil && !s.seen[full+"/"] {
+				s.seen[full+"/"] = true
+				err = s.addDirectory(path)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+/*
+Most files hold no probe of the tool, and a search of the bytes shows it at a
+fraction of what parsing costs. The same holds for the documents of a file: a
+line of three dashes always starts a new one, in quotes and block scalars too
+(c-forbidden in YAML 1.2), so a file is cut there and only the parts with the
+tool's name are parsed.
+*/
+
+// mentions says whether a text holds a name of the tool.
+func mentions(src []byte, toolNames []string) bool {
+	for _, name := range toolNames {
+		if bytes.Contains(src, []byte(name)) {
+			return true
+		}
+	}
+	const before, after = len("grpc_"), len("_probe")
+	for at := 0; ; at += len("health") {
+		next := bytes.Index(src[at:], []byte("health")) // once, for both spellings
+		if next < 0 {
+			return false
+		}
+		at += next
+		end := at + len("health") + after
+		if at < before || end > len(src) {
+			continue
+		}
+		if word := string(src[at-before : end]); word == "grpc_health_probe" || word == "grpc-health-probe" {
+			return true
+		}
+	}
+}
+
+// part is a run of whole lines of a file that begins at a document.
+type part struct {
+	// offset is where the part starts in the file, line how many lines stand
+	// before it.
+	offset, line int
+	src          []byte
+}
+
+// split cuts a file before each line of three dashes. A file with directives,
+// which stand before their document, is one part.
+func split(src []byte) []part {
+	if bytes.HasPrefix(src, []byte("%")) || bytes.Contains(src, []byte("\n%")) {
+		return []part{{src: src}}
+	}
+	var parts []part
+	start, startLine, line := 0, 0, 0
+	for at := 0; at < len(src); line++ {
+		if at > start && startsDocument(src[at:]) {
+			parts = append(parts, part{start, startLine, src[start:at]})
+			start, startLine = at, line
+		}
+		next := bytes.IndexByte(src[at:], '\n')
+		if next < 0 {
+			break
+		}
+		at += next + 1
+	}
+	return append(parts, part{start, startLine, src[start:]})
+}
+
+// startsDocument says whether a line is a document marker.
+func startsDocument(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0)
+}
+
+// parse reads the documents of a part. The parser panics on some of what it
+// cannot read; that is an error like any other.
+func parse(src []byte) (documents []*yaml.Node, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			documents, err = nil, fmt.Errorf("the YAML parser gave up: %v", problem)
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	for {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, &document)
+	}
+}

@@ -1,0 +1,76 @@
+package envoy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// validate checks what Envoy's own rules do not: they know neither what a name
+// without a final dot leads to here, nor that two listeners exclude each other.
+func (c Config) validate() error {
+	var errs []error
+	if c.MetricsPort == 0 {
+		errs = append(errs, errors.New("the port of the metrics is 0: give one from 1 to 65535"))
+	}
+	if len(c.Upstreams) == 0 {
+		errs = append(errs, errors.New("there is no upstream"))
+	}
+	names, listeners := map[string]bool{}, map[netip.AddrPort]bool{}
+	for _, u := range c.Upstreams {
+		for _, err := range u.problems() {
+			errs = append(errs, fmt.Errorf("upstream %q: %w", u.Name, err))
+		}
+		if names[statName(u.Name)] {
+			errs = append(errs, fmt.Errorf("upstream %q: another one has the same name in statistics", u.Name))
+		}
+		if listeners[u.Listen] {
+			errs = append(errs, fmt.Errorf("upstream %q: another one listens at %s", u.Name, u.Listen))
+		}
+		names[statName(u.Name)], listeners[u.Listen] = true, true
+	}
+	return errors.Join(errs...)
+}
+
+func (u Upstream) problems() []error {
+	var errs []error
+	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if u.Name == "" {
+		add("it has no name")
+	}
+	if !u.Listen.IsValid() || u.Listen.Port() == 0 {
+		add("%q is no address and port to listen at", u.Listen)
+	}
+	if !strings.HasSuffix(u.Members.Host, ".") || len(u.Members.Host) < 2 {
+		add("the backend's name %q does not end in a dot, so the Pod's hosts file could lead back to Envoy", u.Members.Host)
+	}
+	if u.Members.Port == 0 {
+		add("the backend's port is 0: give one from 1 to 65535")
+	}
+	if r := u.Members.Refresh; r < time.Second || r > time.Minute {
+		add("a refresh of %s is not between 1s and 60s", r)
+	}
+	switch u.Algorithm {
+	case LeastRequest, RoundRobin, Random:
+	default:
+		add("%q is none of the algorithms %s, %s, %s", u.Algorithm, LeastRequest, RoundRobin, Random)
+	}
+	switch u.Protocol {
+	case Auto, HTTP, TCP:
+	default:
+		add("%q is none of the protocols %s, %s, %s", u.Protocol, Auto, HTTP, TCP)
+	}
+	if u.Retries > 10 {
+		add("%d retries are more than 10", u.Retries)
+	}
+	switch {
+	case u.HealthCheck.Kind != "" && u.HealthCheck.Kind != grpcCheck && u.HealthCheck.Kind != tcpCheck:
+		add("%q is none of the health checks %s, %s", u.HealthCheck.Kind, grpcCheck, tcpCheck)
+	case u.HealthCheck.Kind == grpcCheck && u.Protocol == TCP:
+		add("gRPC health checks need a protocol of %s or %s, not %s", HTTP, Auto, TCP)
+	}
+	return errs
+}

@@ -1,0 +1,193 @@
+package sidecar
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+/*
+An address in a manifest may be put together from variables, as in
+http://$(GREETER_HOST):8080. So a text is first cut into pieces, each with the
+text that the kubelet makes of it (third_party/forked/golang/expansion of
+k8s.io/kubernetes): literal text, and references $(NAME). Addresses are looked for
+in the whole; what is changed is the manifest's text alone.
+*/
+
+// unknown stands for a value that the manifest does not hold. It counts as a
+// letter of a host name, so that nothing is taken for a whole one beside it.
+const unknown = "\uE000"
+
+// maxExpanded bounds what references may make of a text, in bytes.
+const maxExpanded = 64 << 10
+
+// piece is a part of a text as it is written and as the kubelet expands it.
+type piece struct {
+	source, expanded string
+	isReference      bool
+}
+
+// cut cuts a text into pieces.
+func cut(text string, variables map[string]string) []piece {
+	var pieces []piece
+	literal := func(s string) {
+		if s != "" {
+			pieces = append(pieces, piece{source: s, expanded: s})
+		}
+	}
+	for {
+		at := strings.IndexByte(text, '$')
+		if at < 0 || at == len(text)-1 {
+			literal(text)
+			return pieces
+		}
+		end := strings.IndexByte(text[at:], ')')
+		switch {
+		case text[at+1] == '$':
+			literal(text[:at])
+			pieces = append(pieces, piece{source: "$$", expanded: "$", isReference: true})
+			text = text[at+2:]
+		case text[at+1] == '(' && end > 0:
+			literal(text[:at])
+			source := text[at : at+end+1]
+			pieces = append(pieces, piece{source, value(variables, source[2:len(source)-1]), true})
+			text = text[at+end+1:]
+		default:
+			literal(text[:at+1])
+			text = text[at+1:]
+		}
+	}
+}
+
+// value is what a reference expands to.
+func value(variables map[string]string, variable string) string {
+	if v, known := variables[variable]; known {
+		return v
+	}
+	return unknown
+}
+
+// expand is the whole text as the kubelet expands it.
+func expand(pieces []piece) string {
+	if len(pieces) == 1 {
+		return pieces[0].expanded
+	}
+	var b strings.Builder
+	for _, p := range pieces {
+		if b.Len() > maxExpanded {
+			return unknown
+		}
+		b.WriteString(p.expanded)
+	}
+	return b.String()
+}
+
+// variables follows a container's env list, in which a value may refer to those
+// before it.
+type variables struct {
+	known     map[string]string
+	namespace string
+}
+
+// define notes a variable after those before it.
+func (v variables) define(env corev1.EnvVar) {
+	switch from := env.ValueFrom; {
+	case from == nil:
+		v.known[env.Name] = expand(cut(env.Value, v.known))
+	case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.namespace":
+		v.known[env.Name] = v.namespace
+	default:
+		v.known[env.Name] = unknown
+	}
+}
+
+// token is a <host>:<port> in an expanded text: bytes from begin to end, the
+// host up to colon.
+type token struct {
+	begin, colon, end int
+	host              string
+	port              uint16
+}
+
+// tokens finds every <host>:<port> that stands alone: mygreeter:8080 is not
+// greeter:8080.
+func tokens(text string) []token {
+	var found []token
+	for at := range len(text) {
+		if text[at] != ':' {
+			continue
+		}
+		begin, end := at, at+1
+		for begin > 0 && isHostByte(text[begin-1]) {
+			begin--
+		}
+		for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+			end++
+		}
+		port, ok := readPort(text[at+1 : end])
+		if begin == at || !ok || end < len(text) && text[end] != '.' && isHostByte(text[end]) {
+			continue
+		}
+		found = append(found, token{begin, at, end, strings.ToLower(text[begin:at]), port})
+	}
+	return found
+}
+
+// isHostByte says whether a byte may belong to a host name; the bytes of
+// unknown do.
+func isHostByte(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.IndexByte("-._", b) >= 0 || b >= 0x80
+}
+
+// edit replaces the bytes from begin to end of an expanded text.
+type edit struct {
+	begin, end int
+	text       string
+}
+
+// apply carries out edits, in order and apart from each other, and returns the
+// text to write. A reference that is touched is written out.
+func apply(pieces []piece, edits []edit) string {
+	var b strings.Builder
+	offset := 0
+	for _, p := range pieces {
+		from, to := offset, offset+len(p.expanded)
+		offset = to
+		touches := func(e edit) bool { return e.begin < to && e.end > from }
+		if !slices.ContainsFunc(edits, touches) {
+			b.WriteString(p.source)
+			continue
+		}
+		escape := func(s string) string { return s }
+		if p.isReference {
+			escape = strings.NewReplacer("$", "$$").Replace
+		}
+		at := from
+		for _, e := range edits {
+			if !touches(e) {
+				continue
+			}
+			b.WriteString(escape(p.expanded[at-from : max(at, e.begin)-from]))
+			if e.begin >= from {
+				b.WriteString(e.text)
+			}
+			at = min(e.end, to)
+		}
+		b.WriteString(escape(p.expanded[at-from:]))
+	}
+	return b.String()
+}
+
+// inOneReference says whether a token comes from one reference alone. Then it is
+// found, and changed, where the variable is defined.
+func inOneReference(pieces []piece, t token) bool {
+	offset := 0
+	for _, p := range pieces {
+		if t.begin >= offset && t.end <= offset+len(p.expanded) {
+			return p.isReference
+		}
+		offset += len(p.expanded)
+	}
+	return false
+}

@@ -1,0 +1,19 @@
+// Lb shows the load-balancing sidecar at work with the real Envoy: what happens
+// without it, and what it does about streams, protocols, scaling, dying Pods,
+// DNS that fails and applications that fail. It prints one table and ends with 1
+// when a row is missed. Rows about time and memory are reported beside their
+// target and fail nothing: a machine may be slow or busy.
+//
+// Each group of rows runs in a bed of its own, which is the same program in a
+// network, mount and process namespace:
+//
+//   - a DNS server whose answers the rows change, as a cluster's DNS does,
+//   - backends, processes on addresses of their own, which are killed, cut off
+//     and slowed down,
+//   - one Pod as the webhook patches it. Envoy is started with the arguments, the
+//     environment, the user and the hosts file that the kubelet would take from
+//     the patched Pod; nothing of its configuration is written here.
+//
+// The application is this program. It dials the name that it would dial without
+// the sidecar.
+package main
