@@ -54,16 +54,16 @@ test-unit: ## Unit tests and fuzz seeds, with the race detector
 	go test $(RACE) $$(go list ./... | grep -v '/test/')
 
 .PHONY: cover
-cover: ## Coverage of pkg/healthprobe and pkg/mutate, at least 95 % each
-	@hack/tools/cover 95 ./pkg/healthprobe ./pkg/mutate
+cover: ## Coverage of pkg/healthprobe, pkg/mutate and pkg/sidecar, at least 95 % each
+	@hack/tools/cover 95 ./pkg/healthprobe ./pkg/mutate ./pkg/sidecar
 
 .PHONY: test-fuzz
 test-fuzz: ## Every fuzz target for FUZZTIME_SHORT, 10s by default
 	@hack/tools/fuzz $(FUZZTIME_SHORT)
 
 .PHONY: test-envtest
-test-envtest: ## The webhook, its certificates and its manifests with a real API server
-	@hack/tools/need promtool=prometheus
+test-envtest: ## The webhook, kubectl probeshift and the manifests with a real API server, Envoy and Prometheus
+	@hack/tools/need promtool=prometheus prometheus=prometheus
 	@$(ASSETS) && KUSTOMIZE="$$(hack/tools/get kustomize)" && ENVOY="$$(hack/tools/get envoy)" && \
 	export KUBEBUILDER_ASSETS KUSTOMIZE ENVOY && set -x && go test $(RACE) ./test/...
 
@@ -112,13 +112,31 @@ deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of 
 	@bin/e2e life
 
 .PHONY: conformance
-conformance: ## 200,000 command lines through the real tool, real shells and the kubelet's expansion
+conformance: ## Lines, shells, deadlines and verdicts beside the real tool and the kubelet's probers: one table
 	@hack/tools/need dash=dash busybox=busybox timeout=coreutils
-	cd test/conformance && go test -count=1 -timeout 30m . -args -lines 200000 -binary 2000 -scripts 10000 -expansions 200000
+	cd test/conformance && go test -count=1 -timeout 30m -args -lines 200000 -binary 2000 -scripts 10000 -expansions 200000 -every-verdict -releases 3
+
+.PHONY: e2e
+e2e: ## Rewritten probes on a real kubelet, side by side with exec; KUBECONFIG, kubectl, AGNHOST_IMAGE
+	@go build -o bin/e2e ./test/e2e
+	@bin/e2e kubelet
+
+.PHONY: e2e-tls
+e2e-tls: ## TLS probes, as far as the cluster's feature gates allow; the same
+	@go build -o bin/e2e ./test/e2e
+	@bin/e2e tls
+
+.PHONY: test-envtest-old
+test-envtest-old: ## The webhook with the oldest API server, 1.30 (about 10 minutes to build, once)
+	@export PROBESHIFT_APISERVER_VERSION=1.30; $(ASSETS) && export KUBEBUILDER_ASSETS && go test ./test/envtest ./test/envtest/certs
 
 .PHONY: bench
 bench: build bin/bench ## Cost beside a floor, a textbook webhook and a policy in CEL (10 minutes)
 	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/bench --webhook bin/webhook
+
+.PHONY: bench-migrate
+bench-migrate: ## kubectl probeshift migrate on 10,000 files beside reading and parsing them
+	go test ./test/manifests -run '^$$' -bench Migrate -benchtime 1x -timeout 60m
 
 .PHONY: bench-policy
 bench-policy: ## What the ValidatingAdmissionPolicy costs the API server

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -56,7 +57,7 @@ func (t *text) gather(n, parent *yaml.Node, from, to int) (comments, error) {
 		if leaf.to > leaf.from {
 			word = string(t.src[leaf.from:leaf.to])
 		}
-		if end := t.lineEnd(leaf.to); leaf.to > leaf.from && strings.IndexByte(string(t.src[leaf.to:end]), '#') < 0 {
+		if end := min(t.lineEnd(leaf.to), to); leaf.to > leaf.from && bytes.IndexByte(t.src[leaf.to:max(end, leaf.to)], '#') < 0 {
 			word = "" // what follows stands on a line of its own
 		}
 	}

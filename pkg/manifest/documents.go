@@ -47,6 +47,8 @@ type part struct {
 	// before it.
 	offset, line int
 	src          []byte
+	// template says that the part looks like a template.
+	template bool
 }
 
 // split cuts a file before each line of three dashes. A file with directives,
@@ -59,7 +61,7 @@ func split(src []byte) []part {
 	start, startLine, line := 0, 0, 0
 	for at := 0; at < len(src); line++ {
 		if at > start && startsDocument(src[at:]) {
-			parts = append(parts, part{start, startLine, src[start:at]})
+			parts = append(parts, part{offset: start, line: startLine, src: src[start:at]})
 			start, startLine = at, line
 		}
 		next := bytes.IndexByte(src[at:], '\n')
@@ -68,7 +70,7 @@ func split(src []byte) []part {
 		}
 		at += next + 1
 	}
-	return append(parts, part{start, startLine, src[start:]})
+	return append(parts, part{offset: start, line: startLine, src: src[start:]})
 }
 
 // startsDocument says whether a line is a document marker.

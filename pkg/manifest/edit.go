@@ -86,6 +86,7 @@ type editedPart struct {
 
 // editPart rewrites the documents of a part and compares the outcome.
 func editPart(p part, options Options) (editedPart, error) {
+	p.template = hasPlaceholders(p.src)
 	documents, err := parse(p.src)
 	if err != nil {
 		return editedPart{findings: unparsed(p, err, options)}, nil
@@ -153,7 +154,11 @@ func (d *document) judgeTemplate(t template, p part, options Options) (found []*
 		return nil, nil
 	}
 	pod, err := decodePod(t.node)
-	if hasPlaceholders(p.src) && (err != nil || d.placeholder(t)) {
+	if p.template && (err != nil || d.placeholder(t)) {
+		if d.suggested { // for the whole part at once
+			return nil, nil
+		}
+		d.suggested = true
 		return pointers(suggest(p, options)), nil
 	}
 	if err != nil {

@@ -36,3 +36,21 @@ func TestHostileFilesAreLeftInTime(t *testing.T) {
 		})
 	}
 }
+
+// TestALongLineWithManyProbes is what programs write as JSON: each position has to
+// be found without reading the line again.
+func TestALongLineWithManyProbes(t *testing.T) {
+	const items = 1000
+	var list strings.Builder
+	for i := range items {
+		if i > 0 {
+			list.WriteString(",")
+		}
+		fmt.Fprintf(&list, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p%d"},"spec":{"containers":[{"name":"ü","ports":[{"containerPort":80}],`+
+			`"livenessProbe":{"exec":{"command":["grpc_health_probe","-addr=:80"]}}}]}}`, i)
+	}
+	result, err := manifest.Edit([]byte(`{"kind":"List","apiVersion":"v1","items":[`+list.String()+`]}`), manifest.Options{})
+	if err != nil || strings.Count(string(result.Content), `"grpc":{"port":80,"service":""}`) != items {
+		t.Errorf("not every probe was rewritten: %v", err)
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"github.com/probeshift/probeshift/pkg/mutate"
 )
 
-var styles = flag.Int("styles", 1000, "how many manifests in styles drawn by chance are tried")
+var styles = flag.Int("styles", 500, "how many manifests in styles drawn by chance are tried")
 
 // TestStyleNeverChangesTheDecision writes manifests in styles drawn by chance and
 // holds the decision against that about the same manifest as plain JSON, and the

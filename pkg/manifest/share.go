@@ -20,14 +20,17 @@ type document struct {
 	// users are the aliases by the node that they stand for, and parents the
 	// collection of each node; both are empty in a document without aliases.
 	users   map[*yaml.Node][]*yaml.Node
-	parents map[*yaml.Node]*yaml.Node
+	reached map[*yaml.Node]int // what reach has counted
+	// suggested says that the exec blocks of a template were told.
+	suggested bool
+	parents   map[*yaml.Node]*yaml.Node
 }
 
 func newDocument(t *text, root *yaml.Node) *document {
 	d := &document{text: t, root: root}
 	d.findUsers(root)
 	if len(d.users) > 0 {
-		d.parents = map[*yaml.Node]*yaml.Node{}
+		d.parents, d.reached = map[*yaml.Node]*yaml.Node{}, map[*yaml.Node]int{}
 		d.findParents(root)
 	}
 	return d
@@ -53,25 +56,22 @@ func (d *document) findParents(n *yaml.Node) {
 }
 
 // reach counts the places of the expanded document at which a node appears.
-func (d *document) reach(n *yaml.Node) int { return d.reachWithin(n, maxDepth) }
-
-func (d *document) reachWithin(n *yaml.Node, depth int) int {
+func (d *document) reach(n *yaml.Node) int {
 	if len(d.users) == 0 {
 		return 1
 	}
-	if depth == 0 {
-		return math.MaxInt32
+	if count, known := d.reached[n]; known {
+		return count
 	}
+	d.reached[n] = math.MaxInt32 // for a node that holds an alias to itself
 	count := 1
 	if parent := d.parents[n]; parent != nil {
-		count = d.reachWithin(parent, depth-1)
+		count = d.reach(parent)
 	}
 	for _, alias := range d.users[n] {
-		count += d.reachWithin(d.parents[alias], depth-1)
-		if count >= math.MaxInt32 {
-			return math.MaxInt32
-		}
+		count = min(count+d.reach(d.parents[alias]), math.MaxInt32)
 	}
+	d.reached[n] = count
 	return count
 }
 

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -11,10 +12,12 @@ type text struct {
 	src []byte
 	// lines are the offsets at which the lines start.
 	lines []int
+	// columns are some offsets of the lines that were asked for, see columnsApart.
+	columns map[int][]int
 }
 
 func newText(src []byte) *text {
-	t := &text{src: src, lines: []int{0}}
+	t := &text{src: src, lines: []int{0}, columns: map[int][]int{}}
 	for i := 0; i < len(src); {
 		n := breakAt(src, i)
 		if n == 0 {
@@ -47,14 +50,27 @@ func breakAt(src []byte, i int) int {
 	return 0
 }
 
+// columnsApart is how many characters lie between the offsets that are remembered
+// of a line: JSON may be one line of many megabytes.
+const columnsApart = 512
+
 // offset is where a character stands; ok is false where the line has no such
 // column.
 func (t *text) offset(line, column int) (at int, ok bool) {
 	if line < 1 || line > len(t.lines) || column < 1 {
 		return 0, false
 	}
-	at = t.lines[line-1]
-	for ; column > 1; column-- {
+	known, seen := t.columns[line]
+	if !seen {
+		known = t.columnsOf(line)
+		t.columns[line] = known
+	}
+	mark := (column - 1) / columnsApart
+	if mark >= len(known) {
+		return 0, false
+	}
+	at = known[mark]
+	for range (column - 1) % columnsApart {
 		if at >= len(t.src) || breakAt(t.src, at) > 0 {
 			return 0, false
 		}
@@ -64,25 +80,45 @@ func (t *text) offset(line, column int) (at int, ok bool) {
 	return at, true
 }
 
-// lineStart is where the line of a position starts.
-func (t *text) lineStart(at int) int {
-	for at > 0 {
-		for n := 1; n <= 3 && n <= at; n++ {
-			if breakAt(t.src, at-n) == n {
-				return at
-			}
+// columnsOf are the offsets of every columnsApart-th character of a line.
+func (t *text) columnsOf(line int) []int {
+	at := t.lines[line-1]
+	known := []int{at}
+	for n := 1; at < len(t.src) && breakAt(t.src, at) == 0; n++ {
+		_, size := utf8.DecodeRune(t.src[at:])
+		at += size
+		if n%columnsApart == 0 {
+			known = append(known, at)
 		}
-		at--
 	}
-	return 0
+	return known
 }
+
+// lineOf is the index of the line that a position is on.
+func (t *text) lineOf(at int) int {
+	i, found := slices.BinarySearch(t.lines, at)
+	if found {
+		return i
+	}
+	return i - 1
+}
+
+// lineStart is where the line of a position starts.
+func (t *text) lineStart(at int) int { return t.lines[t.lineOf(at)] }
 
 // lineEnd is where the line of a position ends, its break excluded.
 func (t *text) lineEnd(at int) int {
-	for at < len(t.src) && breakAt(t.src, at) == 0 {
-		at++
+	next := t.lineOf(at) + 1
+	if next == len(t.lines) {
+		return len(t.src)
 	}
-	return at
+	end := t.lines[next]
+	for n := 3; n > 0; n-- {
+		if end-n >= t.lines[next-1] && breakAt(t.src, end-n) == n {
+			return end - n
+		}
+	}
+	return end
 }
 
 // eol is the line break behind a position; on the last line, the first of the

@@ -51,7 +51,7 @@ func TestEveryGoldenCaseIsDecidedAsItsFolderSays(t *testing.T) {
 }
 
 func TestThePatchOfRandomPodsKeepsItsPromises(t *testing.T) {
-	const pods = 1000
+	const pods = 300
 	outcomes := map[sidecar.Outcome]int{}
 	for seed := range uint64(pods) {
 		policy := sidecar.DefaultPolicy()

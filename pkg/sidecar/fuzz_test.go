@@ -54,6 +54,9 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add("dns-refresh", "1m")
 	f.Add("app-ports", "1,2\n3")
 	f.Add("retries", "0x5")
+	f.Add("memory-limit", "1e2147483647")
+	f.Add("cpu-request", "1e-2147483647")
+	f.Add("upstreams", strings.Repeat("a:1,", 101))
 	f.Fuzz(func(t *testing.T, key, value string) {
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{UpstreamsAnnotation: "greeter:9000", Prefix + key: value}},

@@ -36,6 +36,11 @@ type Policy struct {
 // domain is cluster.local.
 func DefaultPolicy() Policy { return Policy{Image: DefaultImage, ClusterDomain: "cluster.local"} }
 
+// maxUpstreams is how many upstreams a Pod may list. More than about 60 with
+// protocol auto, and 100 with http, do not fit into an argument anyway; the rest
+// bounds what one Pod costs.
+const maxUpstreams = 100
+
 // Outcome is what became of a Pod.
 type Outcome string
 
@@ -128,6 +133,11 @@ func Inject(pod *corev1.Pod, namespace string, policy Policy) Result {
 		return notAsked(keys)
 	}
 	s, problems := readSettings(pod.Annotations)
+	if len(s.upstreams) > maxUpstreams {
+		return refused(append(problems, Problem{
+			TooLarge, fmt.Sprintf("annotation %s lists %d upstreams, more than %d", UpstreamsAnnotation, len(s.upstreams), maxUpstreams), "list fewer upstreams",
+		}), policy)
+	}
 	upstreams, bad := readUpstreamList(s.upstreams, namespace, policy.ClusterDomain)
 	problems = append(problems, bad...)
 	problems = append(problems, refusals(pod, s, upstreams, policy)...)
@@ -173,7 +183,7 @@ func later(pod *corev1.Pod, status Status, policy Policy) []Warning {
 		}
 	}
 	if status.Asked != hashAnnotations(pod.Annotations) {
-		warnings = append(warnings, Warning{ChangedAnnotations, "the annotations changed after injection: remove container " + ContainerName + " to inject anew"})
+		warnings = append(warnings, Warning{ChangedAnnotations, "the annotations changed after injection: take out container " + ContainerName + ", its hostAliases and ports to inject anew"})
 	}
 	return warnings
 }

@@ -33,7 +33,7 @@ func newInjection(pod *corev1.Pod, namespace string, policy Policy, s settings, 
 	if s.intercept.aliases() && !hasContainer(pod, ContainerName) { // else they may be those of a copied sidecar
 		all = append(all, ownAliases(pod, i.routes)...)
 	}
-	found := rewrite(pod, namespace, s.intercept, i.routes)
+	found := rewrite(pod, namespace, s.intercept, i.routes, policy.ToolNames)
 	i.texts = found.operations
 	all = append(all, found.problems...)
 	i.sysctl, problems = needsSysctl(pod, i.routes, s.metricsPort)

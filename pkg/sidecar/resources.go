@@ -45,7 +45,7 @@ func qosOf(pod *corev1.Pod) qos {
 				request = limit
 			}
 			asks = asks || !request.IsZero() || !limit.IsZero()
-			whole = whole && !limit.IsZero() && request.Cmp(limit) == 0
+			whole = whole && !limit.IsZero() && isSane(request) && isSane(limit) && request.Cmp(limit) == 0
 		}
 	})
 	switch {
@@ -55,6 +55,14 @@ func qosOf(pod *corev1.Pod) qos {
 		return guaranteed
 	}
 	return burstable
+}
+
+// isSane says whether a quantity can be compared in no time: 1e30000000 is one
+// that the API server takes and that cannot.
+func isSane(q resource.Quantity) bool {
+	c := q.DeepCopy()
+	d := c.AsDec()
+	return d.Scale() > -30 && d.Scale() < 30 && d.UnscaledBig().BitLen() < 256
 }
 
 // resources are the sidecar's own, with a warning where a person should know.

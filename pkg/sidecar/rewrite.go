@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/probeshift/probeshift/pkg/healthprobe"
+	"github.com/probeshift/probeshift/pkg/reason"
 )
 
 // rewriting is what is found of the upstreams in the Pod's env, args and command.
@@ -15,21 +19,33 @@ type rewriting struct {
 	intercept intercept
 	routes    []route
 
+	// dialled are the indexes of the routes that a host name stands for.
+	dialled map[string][]int
+
 	operations []jsonpatch.Operation
 	problems   []Problem
 	// rewritten says which routes were found and rewritten.
 	rewritten []bool
 }
 
-// rewrite looks through the texts of the Pod's containers. It finds what must be
-// rewritten, and what would dial an alias on a port that leads nowhere.
-func rewrite(pod *corev1.Pod, namespace string, i intercept, routes []route) rewriting {
-	r := rewriting{namespace: namespace, intercept: i, routes: routes, rewritten: make([]bool, len(routes))}
+// rewrite looks through the texts of the Pod's containers: literal env values,
+// arguments, and words of commands, those of probes and hooks included. It finds
+// what must be rewritten, and what would dial an alias on a port that leads
+// nowhere.
+func rewrite(pod *corev1.Pod, namespace string, i intercept, routes []route, toolNames []string) rewriting {
+	r := rewriting{namespace: namespace, intercept: i, routes: routes, dialled: map[string][]int{}, rewritten: make([]bool, len(routes))}
 	if i == interceptNone {
 		return r
 	}
+	for at, o := range routes {
+		for _, form := range o.forms {
+			r.dialled[form] = append(r.dialled[form], at)
+		}
+	}
+	left := maxTexts
+	reader := healthprobe.Reader{ToolNames: toolNames}.ForMany()
 	visitContainers(pod, func(c *corev1.Container, path string) {
-		known := variables{known: map[string]string{}, namespace: namespace}
+		known := variables{known: map[string]string{}, namespace: namespace, left: &left}
 		for i, env := range c.Env {
 			if env.ValueFrom == nil {
 				r.text(env.Value, known, fmt.Sprintf("%s/env/%d/value", path, i), "env "+shown(env.Name)+" of container "+c.Name)
@@ -42,29 +58,86 @@ func rewrite(pod *corev1.Pod, namespace string, i intercept, routes []route) rew
 		for i, word := range c.Args {
 			r.text(word, known, fmt.Sprintf("%s/args/%d", path, i), fmt.Sprintf("args[%d] of container %s", i, c.Name))
 		}
+		r.commands(c, known, path, reader, pod.Spec.HostNetwork)
 	})
+	if left < 0 {
+		r.problems = append(r.problems, Problem{
+			TooLarge, fmt.Sprintf("the Pod's env, arguments and commands expand to more than %d MiB", maxTexts>>20), "use fewer references $(NAME) to long values, or intercept none",
+		})
+	}
 	for at := range routes {
 		r.problems = append(r.problems, r.missing(at)...)
 	}
 	return r
 }
 
+// commands looks through what a container's probes and hooks run. A command that
+// only checks this Pod is left out: it may become a native probe.
+func (r *rewriting) commands(c *corev1.Container, known variables, path string, reader healthprobe.Reader, hostNetwork bool) {
+	for _, h := range handlersOf(c) {
+		if h.exec == nil || isNative(reader.Read(h.exec.Command, healthprobe.Container{Env: c.Env, HostNetwork: hostNetwork})) {
+			continue
+		}
+		for i, word := range h.exec.Command {
+			r.text(word, known, fmt.Sprintf("%s/%s/exec/command/%d", path, h.field, i), fmt.Sprintf("the %s of container %s", h.title, c.Name))
+		}
+	}
+}
+
+func isNative(reading healthprobe.Reading) bool { return reading.Ours && reading.Reason == reason.None }
+
+// execHandler is a place in a container where a command can stand.
+type execHandler struct {
+	field, title string
+	exec         *corev1.ExecAction
+}
+
+// handlersOf are those places.
+func handlersOf(c *corev1.Container) []execHandler {
+	var all []execHandler
+	for _, p := range []struct {
+		field, title string
+		*corev1.Probe
+	}{
+		{"livenessProbe", "liveness probe", c.LivenessProbe},
+		{"readinessProbe", "readiness probe", c.ReadinessProbe},
+		{"startupProbe", "startup probe", c.StartupProbe},
+	} {
+		if p.Probe != nil {
+			all = append(all, execHandler{p.field, p.title, p.Exec})
+		}
+	}
+	if c.Lifecycle != nil && c.Lifecycle.PostStart != nil {
+		all = append(all, execHandler{"lifecycle/postStart", "postStart hook", c.Lifecycle.PostStart.Exec})
+	}
+	if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
+		all = append(all, execHandler{"lifecycle/preStop", "preStop hook", c.Lifecycle.PreStop.Exec})
+	}
+	return all
+}
+
 // text looks through one text.
 func (r *rewriting) text(text string, known variables, path, where string) {
 	pieces := cut(text, known.known)
 	var edits []edit
-	for _, t := range tokens(expand(pieces)) {
-		if inOneReference(pieces, t) {
+	offsets := ends(pieces)
+	for _, t := range tokens(known.expand(pieces)) {
+		// A name with a final dot passes the hosts file by, so only its rewriting
+		// leads it to the sidecar.
+		host, absolute := strings.CutSuffix(t.host, ".")
+		dialled := r.dialled[host]
+		if len(dialled) == 0 || absolute && r.intercept != interceptEnv || inOneReference(pieces, offsets, t) {
 			continue
 		}
-		at := slices.IndexFunc(r.routes, func(o route) bool { return o.dialledPort == t.port && slices.Contains(o.forms, t.host) })
+		at := slices.IndexFunc(dialled, func(at int) bool { return r.routes[at].dialledPort == t.port })
 		switch {
 		case at >= 0:
+			at := dialled[at]
 			if e, ok := r.edit(at, t); ok {
 				edits = append(edits, e)
 				r.rewritten[at] = true
 			}
-		case r.intercept.aliases() && slices.ContainsFunc(r.routes, func(o route) bool { return slices.Contains(o.forms, t.host) }):
+		case r.intercept.aliases():
 			r.problems = append(r.problems, Problem{
 				UnlistedPort,
 				fmt.Sprintf("%s dials %s, and the sidecar takes over %s on all ports", where, hostPort(t.host, t.port), t.host),

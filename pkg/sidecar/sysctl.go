@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -24,7 +25,7 @@ func needsSysctl(pod *corev1.Pod, routes []route, metricsPort uint16) (needed bo
 		return true, nil
 	}
 	for _, sysctl := range pod.Spec.SecurityContext.Sysctls {
-		if sysctl.Name != unprivilegedPorts {
+		if strings.ReplaceAll(sysctl.Name, "/", ".") != unprivilegedPorts { // the kubelet takes both spellings
 			continue
 		}
 		if from, ok := digits(sysctl.Value); ok && from <= uint64(lowest) {

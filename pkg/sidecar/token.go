@@ -1,7 +1,7 @@
 package sidecar
 
 import (
-	"slices"
+	"sort"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,8 +19,14 @@ in the whole; what is changed is the manifest's text alone.
 // letter of a host name, so that nothing is taken for a whole one beside it.
 const unknown = "\uE000"
 
-// maxExpanded bounds what references may make of a text, in bytes.
-const maxExpanded = 64 << 10
+const (
+	// maxExpanded bounds what references may make of a text, in bytes. More
+	// counts as unknown.
+	maxExpanded = 64 << 10
+	// maxTexts bounds what is looked through of one Pod, in bytes of expanded
+	// text: a value of some bytes can stand for another of many, again and again.
+	maxTexts = 16 << 20
+)
 
 // piece is a part of a text as it is written and as the kubelet expands it.
 type piece struct {
@@ -75,7 +81,7 @@ func expand(pieces []piece) string {
 	}
 	var b strings.Builder
 	for _, p := range pieces {
-		if b.Len() > maxExpanded {
+		if b.Len()+len(p.expanded) > maxExpanded && p.isReference {
 			return unknown
 		}
 		b.WriteString(p.expanded)
@@ -88,13 +94,25 @@ func expand(pieces []piece) string {
 type variables struct {
 	known     map[string]string
 	namespace string
+	// left is what may still be expanded for this Pod, in bytes.
+	left *int
+}
+
+// expand expands a text, and counts what comes of it.
+func (v variables) expand(pieces []piece) string {
+	if *v.left < 0 {
+		return unknown
+	}
+	expanded := expand(pieces)
+	*v.left -= len(expanded)
+	return expanded
 }
 
 // define notes a variable after those before it.
 func (v variables) define(env corev1.EnvVar) {
 	switch from := env.ValueFrom; {
 	case from == nil:
-		v.known[env.Name] = expand(cut(env.Value, v.known))
+		v.known[env.Name] = v.expand(cut(env.Value, v.known))
 	case from.FieldRef != nil && from.FieldRef.FieldPath == "metadata.namespace":
 		v.known[env.Name] = v.namespace
 	default:
@@ -126,12 +144,19 @@ func tokens(text string) []token {
 			end++
 		}
 		port, ok := readPort(text[at+1 : end])
-		if begin == at || !ok || end < len(text) && text[end] != '.' && isHostByte(text[end]) {
+		if begin == at || !ok || goesOn(text[end:]) {
 			continue
 		}
 		found = append(found, token{begin, at, end, strings.ToLower(text[begin:at]), port})
 	}
 	return found
+}
+
+// goesOn says whether what follows a port makes another word of it, as in the
+// tag of an image, greeter:1.4.0. A dot at the end of a sentence does not.
+func goesOn(rest string) bool {
+	rest = strings.TrimLeft(rest, ".")
+	return rest != "" && isHostByte(rest[0])
 }
 
 // isHostByte says whether a byte may belong to a host name; the bytes of
@@ -150,12 +175,14 @@ type edit struct {
 // text to write. A reference that is touched is written out.
 func apply(pieces []piece, edits []edit) string {
 	var b strings.Builder
-	offset := 0
+	offset, next := 0, 0
 	for _, p := range pieces {
 		from, to := offset, offset+len(p.expanded)
 		offset = to
-		touches := func(e edit) bool { return e.begin < to && e.end > from }
-		if !slices.ContainsFunc(edits, touches) {
+		for next < len(edits) && edits[next].end <= from {
+			next++
+		}
+		if next == len(edits) || edits[next].begin >= to {
 			b.WriteString(p.source)
 			continue
 		}
@@ -164,9 +191,9 @@ func apply(pieces []piece, edits []edit) string {
 			escape = strings.NewReplacer("$", "$$").Replace
 		}
 		at := from
-		for _, e := range edits {
-			if !touches(e) {
-				continue
+		for _, e := range edits[next:] {
+			if e.begin >= to {
+				break
 			}
 			b.WriteString(escape(p.expanded[at-from : max(at, e.begin)-from]))
 			if e.begin >= from {
@@ -179,15 +206,20 @@ func apply(pieces []piece, edits []edit) string {
 	return b.String()
 }
 
+// ends are the offsets in the expanded text at which its pieces end.
+func ends(pieces []piece) []int {
+	offsets := make([]int, len(pieces))
+	offset := 0
+	for i, p := range pieces {
+		offset += len(p.expanded)
+		offsets[i] = offset
+	}
+	return offsets
+}
+
 // inOneReference says whether a token comes from one reference alone. Then it is
 // found, and changed, where the variable is defined.
-func inOneReference(pieces []piece, t token) bool {
-	offset := 0
-	for _, p := range pieces {
-		if t.begin >= offset && t.end <= offset+len(p.expanded) {
-			return p.isReference
-		}
-		offset += len(p.expanded)
-	}
-	return false
+func inOneReference(pieces []piece, ends []int, t token) bool {
+	at := sort.SearchInts(ends, t.begin+1) // the piece that holds its first byte
+	return pieces[at].isReference && t.end <= ends[at]
 }

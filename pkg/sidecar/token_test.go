@@ -24,6 +24,8 @@ func TestAddressesAreWholeTokens(t *testing.T) {
 		unknown + "greeter:8080":                   {unknown + "greeter:8080"},
 		"greeter:8080" + unknown:                   nil,
 		"greeter:08080":                            nil,
+		"registry.example/greeter:1.4.0":           nil,
+		"greeter:8080.. greeter:8080.x":            {"greeter:8080"},
 	} {
 		var got []string
 		for _, found := range tokens(text) {
@@ -69,7 +71,7 @@ func TestOnlyWhatIsEditedChanges(t *testing.T) {
 		pieces := cut(text, known)
 		var edits []edit
 		for _, found := range tokens(expand(pieces)) {
-			if found.host == "greeter" && !inOneReference(pieces, found) {
+			if found.host == "greeter" && !inOneReference(pieces, ends(pieces), found) {
 				edits = append(edits, edit{found.colon + 1, found.end, "25000"})
 			}
 		}

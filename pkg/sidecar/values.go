@@ -108,13 +108,17 @@ func readRefresh(s *settings, value string) (remedy string) {
 	return ""
 }
 
+// quantityShape is what a sane quantity looks like. The API's own parser takes
+// 1e30000000 as well, and comparing that takes minutes.
+var quantityShape = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|[MGTP]|[KMGTP]i|[eE][0-9])?$`)
+
 // readQuantity reads a positive quantity that the API server takes: whole
 // millicores or bytes.
 func readQuantity(field **resource.Quantity, value string, cpu bool) (remedy string) {
 	quantity, err := resource.ParseQuantity(value)
 	exact := false
 	switch {
-	case err != nil:
+	case err != nil, !quantityShape.MatchString(value):
 	case cpu:
 		exact = quantity.Cmp(*resource.NewMilliQuantity(quantity.MilliValue(), resource.DecimalSI)) == 0
 	default:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -201,9 +202,11 @@ func auditOfManyPods(t *testing.T, c *cluster) {
 		return
 	}
 	few := c.expect(t, 2, "audit", "-n", "tenth")
+	start := time.Now()
 	all := c.expect(t, 2, "audit", "-n", "crowd")
+	took := time.Since(start)
 	contains(t, all.stdout, "80 probes of 40 workloads, in 5,000 Pods looked at", "deployment/app0")
-	t.Logf("resident memory: %d MiB for %d Pods, %d MiB for %d", few.memory>>20, many/10, all.memory>>20, many)
+	t.Logf("resident memory: %d MiB for %d Pods, %d MiB for %d, in %s", few.memory>>20, many/10, all.memory>>20, many, took)
 	if all.memory > 2*few.memory {
 		t.Errorf("memory grows with the Pods: %d bytes for %d, %d for %d", few.memory, many/10, all.memory, many)
 	}

@@ -148,6 +148,14 @@ func TestVersionNamesTheProgram(t *testing.T) {
 	contains(t, c.expect(t, 0, "version", "-o", "yaml").stdout, "version: ", "platform: ")
 }
 
+func TestHelpIsACommandToo(t *testing.T) {
+	c := &cluster{}
+	for _, args := range [][]string{{"audit", "--help"}, {"help", "audit"}} {
+		contains(t, c.expect(t, 0, args...).stdout, "kubectl probeshift audit [flags]", "--all-namespaces", "-n shop")
+	}
+	contains(t, c.expect(t, 0, "help").stdout, "kubectl probeshift COMMAND")
+}
+
 func TestWrongCommandsEndWithOneAndSayWhy(t *testing.T) {
 	c := &cluster{kubeconfig: filepath.Join(t.TempDir(), "none")}
 	contains(t, c.expect(t, 1, "audti").stderr, `error: unknown command "audti" for "kubectl probeshift"`, "audit")

@@ -43,10 +43,8 @@ func verdict(t *testing.T, results map[string]checks.Result, check string, want 
 	contains(t, strings.Join(append(r.Found, append(r.Remedy, r.Apply)...), "\n"), words...)
 }
 
-// behindService makes the Service and Deployment that a configuration names, and
-// lets the configuration name them. No kubelet runs here, so a stand-in for the
-// Service's address is not there: the entries keep their URLs where called is
-// set, since a configuration names either.
+// behindService makes the Service that a configuration may name, and a
+// Deployment behind it with so many ready replicas and these arguments.
 func (c *cluster) behindService(t *testing.T, ready int32, args ...string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -149,7 +147,8 @@ func doctorIsContent(t *testing.T, c *cluster) {
 	verdict(t, c.diagnose(t, 0, "--dry-run-pod=false"), "dry-run", checks.CannotTell)
 }
 
-// doctorOnTerminal is what doctor shows, without the dates of certificates.
+// doctorOnTerminal is what doctor shows, without the dates of certificates and
+// the version of the API server.
 func (c *cluster) doctorOnTerminal(t *testing.T, columns int) string {
 	t.Helper()
 	text, _ := c.onTerminal(t, uint16(columns), nil, "doctor")
@@ -159,7 +158,7 @@ func (c *cluster) doctorOnTerminal(t *testing.T, columns int) string {
 			t.Errorf("%d columns on a terminal of %d: %s", n, columns, line)
 		}
 	}
-	return dates.ReplaceAllString(plain, "YYYY-MM-DD")
+	return serverVersion.ReplaceAllString(dates.ReplaceAllString(plain, "YYYY-MM-DD"), "${1}vX.Y.Z")
 }
 
 func doctorFails(t *testing.T, c *cluster) {

@@ -16,6 +16,7 @@ import (
 const (
 	minorResize           = 33 // the subresource resize is on by default
 	minorHostnameOverride = 34 // spec.hostnameOverride
+	minorPodResources     = 34 // spec.resources
 	minorPolicies         = 36 // MutatingAdmissionPolicy
 	minorTLSProbes        = 37 // the gate GRPCContainerProbeTLS
 )

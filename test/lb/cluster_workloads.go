@@ -47,9 +47,9 @@ spec:
         - name: server
           image: IMAGE
           imagePullPolicy: IfNotPresent
-          args: [backend, --address=0.0.0.0, --name=$(NAME), --at-once]
+          args: [backend, --address=0.0.0.0, --name=$(POD_NAME), --at-once]
           env:
-            - name: NAME
+            - name: POD_NAME
               valueFrom: {fieldRef: {fieldPath: metadata.name}}
           ports: [{containerPort: 9000}]
           readinessProbe:
@@ -105,12 +105,12 @@ func (c *cluster) filled(manifest, name string, a annotations, args ...string) s
 	for key, value := range a {
 		pairs = append(pairs, fmt.Sprintf("lb.probeshift.dev/%s: %q", key, value))
 	}
-	more := ""
+	var more strings.Builder
 	for _, arg := range args {
-		more += ", " + strconv.Quote(arg)
+		more.WriteString(", " + strconv.Quote(arg))
 	}
 	return strings.NewReplacer("name: NAME", "name: "+name, "app: NAME", "app: "+name,
-		"IMAGE", c.lb, "ANNOTATIONS", strings.Join(pairs, ", "), "ARGS", more).Replace(manifest)
+		"IMAGE", c.lb, "ANNOTATIONS", strings.Join(pairs, ", "), "ARGS", more.String()).Replace(manifest)
 }
 
 // client is the name of the client of most rows.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/status"
@@ -24,7 +25,7 @@ type window struct {
 	Number int `json:"number"`
 	// Ending says that the client has been told to end.
 	Ending bool `json:"ending,omitempty"`
-	// Answers are by backend, Failures by status.
+	// Answers are by backend, Failures by reason.
 	Answers  spread `json:"answers"`
 	Failures spread `json:"failures,omitempty"`
 }
@@ -80,7 +81,7 @@ func (l *load) report(ctx context.Context, linger time.Duration, out *json.Encod
 	write := func() error {
 		for _, one := range l.takeDone() {
 			if one.err != nil {
-				w.Failures[status.Code(one.err).String()]++
+				w.Failures[reason(one.err)]++
 			} else {
 				w.Answers[one.backend]++
 			}
@@ -104,6 +105,13 @@ func (l *load) report(ctx context.Context, linger time.Duration, out *json.Encod
 			}
 		}
 	}
+}
+
+// reason is the status of a failure, and for one that the sidecar made up what
+// became of the request.
+func reason(err error) string {
+	_, told, _ := strings.Cut(status.Convert(err).Message(), "reason: ")
+	return strings.TrimSpace(status.Code(err).String() + " " + told)
 }
 
 // takeDone are the outcomes since the last time.

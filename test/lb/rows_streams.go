@@ -132,7 +132,7 @@ func (b *bed) showDeadlines(ctx context.Context, connection *grpc.ClientConn) er
 		}
 	})
 	var other atomic.Value
-	kinds, err := collect(ctx, calls, 32, func(ctx context.Context, _ int) (string, error) {
+	kinds, err := collect(ctx, calls, 8, func(ctx context.Context, _ int) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, deadline)
 		defer cancel()
 		_, err := say(ctx, connection, ask{Delay: time.Second})

@@ -41,16 +41,19 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 	var running, waiting sync.WaitGroup
 	places := make(chan struct{}, atOnce)
 	for _, g := range chosen {
-		switch {
-		case g.waits:
+		if g.waits {
 			waiting.Go(func() { table.take(g, startBed(ctx, g, o)) })
-		case !g.alone:
-			running.Go(func() {
-				places <- struct{}{}
-				defer func() { <-places }()
-				table.take(g, startBed(ctx, g, o))
-			})
 		}
+	}
+	for _, g := range chosen {
+		if g.waits || g.alone {
+			continue
+		}
+		places <- struct{}{}
+		running.Go(func() {
+			defer func() { <-places }()
+			table.take(g, startBed(ctx, g, o))
+		})
 	}
 	running.Wait()
 	for _, g := range chosen {

@@ -47,12 +47,12 @@ func (w windows) answers() spread {
 	return sum
 }
 
-// failures adds up what failed, by status.
+// failures adds up what failed, by reason.
 func (w windows) failures() spread {
 	sum := spread{}
 	for i := range w {
-		for status, n := range w[i].Failures {
-			sum[status] += n
+		for why, n := range w[i].Failures {
+			sum[why] += n
 		}
 	}
 	return sum

@@ -84,7 +84,24 @@ be rewritten (migrate --check, audit), a failed check (doctor), a disagreement (
 		verify.New(streams),
 		version.New(streams),
 	)
-	command.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
+	command.SetHelpCommand(newHelp())
 	setUsage(command)
 	return command
+}
+
+// newHelp returns the command "help COMMAND", which does what --help does and so
+// is not listed.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:    "help [COMMAND]",
+		Short:  "Show the help of a command",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			return about.Help()
+		},
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -98,7 +99,7 @@ func (h *helper) wait(ctx context.Context, client kubernetes.Interface, name str
 		case corev1.PodSucceeded:
 			return true, nil
 		case corev1.PodFailed:
-			return false, fmt.Errorf("it failed: %s", ending(pod))
+			return false, fmt.Errorf("it failed: %s: --helper-image has to hold this program, as --helper-command", ending(pod))
 		default:
 		}
 		if reason, hopeless := waiting(pod); hopeless {
@@ -123,10 +124,10 @@ func (h *helper) wait(ctx context.Context, client kubernetes.Interface, name str
 func ending(pod *corev1.Pod) string {
 	for _, s := range pod.Status.ContainerStatuses {
 		if t := s.State.Terminated; t != nil {
-			return fmt.Sprintf("%s, exit code %d %s", t.Reason, t.ExitCode, t.Message)
+			return strings.TrimSpace(fmt.Sprintf("%s, exit code %d %s", t.Reason, t.ExitCode, t.Message))
 		}
 	}
-	return pod.Status.Reason + " " + pod.Status.Message
+	return strings.TrimSpace(pod.Status.Reason + " " + pod.Status.Message)
 }
 
 // waiting is what a Pod's container waits for, and whether that is hopeless.

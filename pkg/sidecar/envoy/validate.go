@@ -41,6 +41,9 @@ func (u Upstream) problems() []error {
 	if u.Name == "" {
 		add("it has no name")
 	}
+	if !printable(u.Name + u.Members.Host) {
+		add("its name or its backend's, %q, has other characters than printable ASCII", u.Members.Host)
+	}
 	if !u.Listen.IsValid() || u.Listen.Port() == 0 {
 		add("%q is no address and port to listen at", u.Listen)
 	}
@@ -72,5 +75,18 @@ func (u Upstream) problems() []error {
 	case u.HealthCheck.Kind == grpcCheck && u.Protocol == TCP:
 		add("gRPC health checks need a protocol of %s or %s, not %s", HTTP, Auto, TCP)
 	}
+	if !printable(u.HealthCheck.Service) {
+		add("the service %q of its health check has other characters than printable ASCII", u.HealthCheck.Service)
+	}
 	return errs
+}
+
+// printable says whether YAML and Envoy's log read a text as it is written.
+func printable(text string) bool {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
