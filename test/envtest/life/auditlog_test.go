@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,13 @@ func (q request) String() string { return sentence(q.verb, q.group, q.resource, 
 // isRefused tells whether the API server did not know or not allow who asked.
 func (q request) isRefused() bool {
 	return q.code == http.StatusUnauthorized || q.code == http.StatusForbidden
+}
+
+// isOpen tells whether Kubernetes lets every authenticated user ask that, by its
+// default role system:public-info-viewer.
+func (q request) isOpen() bool {
+	path, _, _ := strings.Cut(q.resource, "?")
+	return q.verb == "get" && path == "/version"
 }
 
 // isSuccess tells whether the API server did what was asked for.

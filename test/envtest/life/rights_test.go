@@ -116,7 +116,7 @@ func compare(rights []right, requests []request) verdict {
 		switch {
 		case q.isRefused():
 			v.Refused = append(v.Refused, fmt.Sprintf("%s: HTTP %d", q, q.code))
-		case len(by) == 0:
+		case len(by) == 0 && !q.isOpen():
 			v.Refused = append(v.Refused, fmt.Sprintf("%s: no rule allows it", q))
 		case len(by) == 1 && q.isSuccess():
 			needed[by[0]] = true
