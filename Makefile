@@ -74,7 +74,7 @@ test-modules: ## The tests of the test modules: real shells, the real tool, in a
 
 .PHONY: lb-smoke
 lb-smoke: bin/lb ## The sidecar with the real Envoy, in a short form; needs Linux and root
-	@hack/tools/need ip=iproute2 iptables=iptables
+	@hack/tools/need ip=iproute2 iptables=iptables python3=python3 pip3=python3-pip
 	@bin/lb --envoy "$$(hack/tools/get envoy)" --short
 
 .PHONY: chaos-smoke
@@ -102,9 +102,13 @@ simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replica
 	PROBESHIFT_SIM_SEEDS=20000 go test -count=1 -timeout 60m ./pkg/certs
 
 .PHONY: lb
-lb: bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (half an hour); needs Linux and root
-	@hack/tools/need ip=iproute2 iptables=iptables
+lb: bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (11 minutes); needs Linux and root
+	@hack/tools/need ip=iproute2 iptables=iptables python3=python3 pip3=python3-pip
 	@bin/lb --envoy "$$(hack/tools/get envoy)"
+
+.PHONY: lb-cluster
+lb-cluster: bin/lb ## The sidecar on the cluster of KUBECONFIG; needs kubectl and LB_IMAGE
+	@bin/lb cluster
 
 .PHONY: deploy-test
 deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of KUBECONFIG; needs kubectl and AGNHOST_IMAGE

@@ -125,9 +125,10 @@ func (h *Handler) tellInjection(request header, pod *corev1.Pod, injection sidec
 		}
 	}
 	log := h.Log.WithValues("uid", request.UID, "namespace", request.Namespace, "name", podName(pod), "dryRun", request.DryRun)
-	switch injection.Outcome {
-	case "", sidecar.NotAsked:
-	case sidecar.Failed:
+	switch outcome := injection.Outcome; {
+	case outcome == "", outcome == sidecar.NotAsked:
+	case outcome == sidecar.AlreadyInjected && len(injection.Warnings) == 0: // it was told when it was injected
+	case outcome == sidecar.Failed:
 		h.Metrics.internalErrors.Inc()
 		log.Error(injection.Err, "sidecar not injected")
 	default:
@@ -164,10 +165,7 @@ func injectionAnnotations(injection sidecar.Result) []annotation {
 	if len(injection.Problems) > 0 {
 		value = injection.Message()
 	}
-	var codes []string
-	for _, w := range injection.Warnings {
-		codes = append(codes, string(w.Code))
-	}
+	codes := warningCodes(injection)
 	list := []annotation{{"sidecar-" + string(injection.Outcome), oneLine(value, maxAnnotation)}}
 	if len(codes) == 0 {
 		return list
@@ -194,10 +192,13 @@ func problemTexts(injection sidecar.Result) []string {
 	return texts
 }
 
-func warningCodes(injection sidecar.Result) []sidecar.Code {
-	var codes []sidecar.Code
+// warningCodes are the codes of the warnings, each once.
+func warningCodes(injection sidecar.Result) []string {
+	var codes []string
 	for _, w := range injection.Warnings {
-		codes = append(codes, w.Code)
+		if code := string(w.Code); !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
 	}
 	return codes
 }

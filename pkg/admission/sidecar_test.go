@@ -275,6 +275,28 @@ func (o *owners) Injected(namespace string, owner *metav1.OwnerReference, r side
 	o.told = append(o.told, namespace+"/"+owner.Name+" "+string(r.Outcome))
 }
 
+func TestAnInjectedPodThatComesAgainIsToldOnlyWithNews(t *testing.T) {
+	later := sidecar.Warning{Code: sidecar.LaterPortClash, Text: "port 9000 is the sidecar's"}
+	for sentence, tc := range map[string]struct {
+		warnings []sidecar.Warning
+		logged   int
+		audited  string
+	}{
+		"no news":                 {nil, 0, ""},
+		"one warning":             {[]sidecar.Warning{later}, 1, "later-port-clash"},
+		"many warnings of a kind": {[]sidecar.Warning{later, later, {Code: sidecar.LaterMesh, Text: "a mesh"}}, 1, "later-port-clash, later-mesh"},
+	} {
+		f := newFixture(injecting(sidecar.Result{Outcome: sidecar.AlreadyInjected, Warnings: tc.warnings}))
+		answer := answerTo(t, f, reviewOf(clientPod))
+		if got := strings.Count(f.log.String(), "sidecar decided"); got != tc.logged {
+			t.Errorf("%s: %d lines in the log", sentence, got)
+		}
+		if got := answer.AuditAnnotations["sidecar-later-warnings"]; got != tc.audited {
+			t.Errorf("%s: audited as %q", sentence, got)
+		}
+	}
+}
+
 func TestTheControllerOfAPodIsToldOfItsSidecar(t *testing.T) {
 	owned := strings.Replace(clientPod, `{"name": "client",`, `{"name": "client", "ownerReferences": [{"kind": "ReplicaSet", "name": "rs", "uid": "u", "controller": true}],`, 1)
 	for sentence, tc := range map[string]struct {

@@ -2,6 +2,8 @@ package events
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,7 +39,7 @@ func sidecarNotes(result sidecar.Result) []note {
 		for _, p := range result.Problems {
 			lines = append(lines, p.String())
 		}
-		notes = append(notes, note{corev1.EventTypeWarning, "SidecarWouldBeRefused", fit(lines)})
+		notes = append(notes, note{corev1.EventTypeWarning, "SidecarWouldBeRefused", fitted(lines)})
 	case sidecar.Failed:
 		notes = append(notes, note{corev1.EventTypeWarning, "SidecarNotInjected", "An error of the webhook's own; its log tells more."})
 	default:
@@ -47,7 +49,7 @@ func sidecarNotes(result sidecar.Result) []note {
 		lines = append(lines, string(w.Code)+": "+w.Text)
 	}
 	if len(lines) > 0 {
-		notes = append(notes, note{corev1.EventTypeWarning, "SidecarWarning", fit(lines)})
+		notes = append(notes, note{corev1.EventTypeWarning, "SidecarWarning", fitted(lines)})
 	}
 	return notes
 }
@@ -57,6 +59,27 @@ func reached(result sidecar.Result) string {
 	var lines []string
 	for _, u := range result.Status.Upstreams {
 		lines = append(lines, fmt.Sprintf("%s is balanced over %s, at %s", u.Dialled, u.Name, u.Listen))
+	}
+	return fitted(lines)
+}
+
+// maxLine bounds one line of a note, in bytes.
+const maxLine = 400
+
+// fitted is a note of lines that may hold what a Pod's owner wrote, names of
+// containers among it that nobody has checked yet.
+func fitted(lines []string) string {
+	for i, line := range lines {
+		line = strings.Map(func(c rune) rune {
+			if unicode.IsPrint(c) {
+				return c
+			}
+			return unicode.ReplacementChar
+		}, line)
+		if len(line) > maxLine {
+			line = strings.ToValidUTF8(line[:maxLine], "") + "..."
+		}
+		lines[i] = line
 	}
 	return fit(lines)
 }

@@ -2,6 +2,7 @@ package events
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,10 @@ func TestNotesTellWhatBecameOfTheSidecar(t *testing.T) {
 		"would be refused": {
 			sidecar.Result{Outcome: sidecar.WouldRefuse, Problems: []sidecar.Problem{{Text: "a is b", Remedy: "write c"}, {Text: "d", Remedy: "e"}}},
 			[]note{{"Warning", "SidecarWouldBeRefused", "a is b: write c\nd: e"}},
+		},
+		"would be refused for a long reason on two lines": {
+			sidecar.Result{Outcome: sidecar.WouldRefuse, Problems: []sidecar.Problem{{Text: "a\nb", Remedy: strings.Repeat("c", 2000)}, {Text: "d", Remedy: "e"}}},
+			[]note{{"Warning", "SidecarWouldBeRefused", "a\uFFFDb: " + strings.Repeat("c", 393) + "...\nd: e"}},
 		},
 		"failed":            {sidecar.Result{Outcome: sidecar.Failed}, []note{{"Warning", "SidecarNotInjected", "An error of the webhook's own; its log tells more."}}},
 		"a later mesh":      {sidecar.Result{Outcome: sidecar.AlreadyInjected, Status: status, Warnings: warning}, []note{{"Warning", "SidecarWarning", "later-mesh: a mesh came"}}},

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "sigs.k8s.io/json"
+
+	"github.com/probeshift/probeshift/pkg/mutate"
 )
 
 /*
@@ -26,6 +28,8 @@ booleans here as they are for kubectl.
 // maxExpanded is how many nodes a template may have once its aliases are
 // expanded; more is an attack, not a manifest.
 const maxExpanded = 100_000
+
+var errTooFar = errors.New("its aliases expand too far")
 
 // decodePod decodes a Pod or a Pod template.
 func decodePod(node *yaml.Node) (*corev1.Pod, error) {
@@ -44,7 +48,19 @@ func decodePod(node *yaml.Node) (*corev1.Pod, error) {
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(encoded, &pod); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
-	return &corev1.Pod{ObjectMeta: pod.Metadata, Spec: pod.Spec}, nil
+	decoded := &corev1.Pod{ObjectMeta: pod.Metadata, Spec: pod.Spec}
+	return decoded, checkTimeouts(decoded)
+}
+
+// checkTimeouts refuses a negative timeoutSeconds, as the API server would; package
+// mutate sees only Pods that passed it.
+func checkTimeouts(pod *corev1.Pod) (err error) {
+	visitProbes(pod, func(_ string, _ int, c *corev1.Container, kind mutate.ProbeKind, probe *corev1.Probe) {
+		if probe.TimeoutSeconds < 0 && err == nil {
+			err = fmt.Errorf("container %s: timeoutSeconds of the %s probe is negative", c.Name, kind)
+		}
+	})
+	return err
 }
 
 // converter turns nodes into what encoding/json encodes.
@@ -55,7 +71,7 @@ const maxDepth = 200
 
 func (c *converter) value(node *yaml.Node, depth int) (any, error) {
 	if c.left--; c.left < 0 || depth > maxDepth {
-		return nil, errors.New("its aliases expand too far")
+		return nil, errTooFar
 	}
 	node = target(node)
 	switch node.Kind {
@@ -78,7 +94,7 @@ func (c *converter) value(node *yaml.Node, depth int) (any, error) {
 
 func (c *converter) mapping(node *yaml.Node, depth int) (map[string]any, error) {
 	if c.left--; c.left < 0 || depth > maxDepth {
-		return nil, errors.New("its aliases expand too far")
+		return nil, errTooFar
 	}
 	result := make(map[string]any, len(node.Content)/2)
 	var merges []*yaml.Node

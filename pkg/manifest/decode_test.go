@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -43,5 +44,54 @@ true|True|TRUE|false|yes|Yes|no|NO|on|Off|y|Y|n|N|yEs|null|Null|~|""|''|"yes"|'1
 				}
 			})
 		}
+	}
+}
+
+// TestMergesAreReadAsKubectlReadsThem: where readers differ, nothing is read.
+func TestMergesAreReadAsKubectlReadsThem(t *testing.T) {
+	for text, refused := range map[string]bool{
+		"x: {<<: *one, a: 9}":                           false,
+		"x: {a: 9, <<: *one}":                           true,
+		"x: {a: , <<: *one}":                            true,
+		"x: {c: 9, <<: *one}":                           false,
+		"x: {<<: [*one, *two]}":                         false,
+		"x: {a: 9, <<: [*two, *one]}":                   true,
+		"x: {<<: *one, <<: *two}":                       true,
+		"x: {c: 9, <<: {<<: *one, a: 5}}":               false,
+		"x: {a: 9, <<: {<<: *one, c: 5}}":               true,
+		"x: {<<: {a: 5, <<: *one}}":                     true,
+		"x: {a: 9, \"<<\": 1}":                          false,
+		"x: {v: {<<: *one}, a: 9, z: {<<: *two, a: 1}}": false,
+	} {
+		t.Run(text, func(t *testing.T) {
+			src := []byte("one: &one {a: 1, b: 1}\ntwo: &two {a: 2, b: 2}\n" + text + "\n")
+			documents, err := parse(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clash := newDocument(newText(src), documents[0]).clash()
+			if (clash != nil) != refused {
+				t.Errorf("clash: %v", clash)
+			}
+			value, err := (&converter{left: 100}).mapping(documents[0].Content[0], 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var theirs map[string]any
+			if err := yaml.Unmarshal(src, &theirs); err != nil {
+				t.Fatal(err)
+			}
+			ours, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same, err := json.Marshal(theirs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(same, ours) == refused {
+				t.Errorf("kubectl reads %s, we %s", same, ours)
+			}
+		})
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -47,8 +49,40 @@ type part struct {
 	// before it.
 	offset, line int
 	src          []byte
-	// template says that the part looks like a template.
-	template bool
+	// template says that the part looks like a template, and inTemplate that the file
+	// is one, so that nothing in it is read as YAML.
+	template, inTemplate bool
+}
+
+// IsTemplate says whether a file is a template by its name, so that it is not YAML
+// even where it parses.
+func IsTemplate(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".tpl", ".tmpl", ".gotmpl", ".j2":
+		return true
+	}
+	return false
+}
+
+// partsOf are the parts of a file. It is a template as a whole where one of its
+// parts is no YAML until it is rendered: what stands around another part, such as
+// an if, may be what that one depends on.
+func partsOf(src []byte, options Options) []part {
+	parts := split(src)
+	inTemplate := options.Template
+	if hasPlaceholders(src) {
+		for i := range parts {
+			parts[i].template = hasPlaceholders(parts[i].src)
+			if parts[i].template && !inTemplate {
+				_, err := parse(parts[i].src)
+				inTemplate = err != nil
+			}
+		}
+	}
+	for i := range parts {
+		parts[i].inTemplate = inTemplate
+	}
+	return parts
 }
 
 // split cuts a file before each line of three dashes. A file with directives,

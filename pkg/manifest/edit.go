@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,9 @@ type Options struct {
 	// Patch says that the file is a kustomize patch, so that parts of its objects
 	// stand in other files.
 	Patch bool
-	// Held are probes that stay because a patch in another file writes to them.
+	// Template says that the file is a template by its name, whatever it looks like.
+	Template bool
+	// Held are probes that stay because a kustomization writes to them.
 	Held []Held
 }
 
@@ -57,7 +60,7 @@ func Edit(content []byte, options Options) (Result, error) {
 	body := bytes.TrimPrefix(content, []byte("\ufeff"))
 	mark := len(content) - len(body)
 	var edits []edit
-	for _, p := range split(body) {
+	for _, p := range partsOf(body, options) {
 		if !mentions(p.src, options.Policy.ToolNames) {
 			continue
 		}
@@ -86,7 +89,9 @@ type editedPart struct {
 
 // editPart rewrites the documents of a part and compares the outcome.
 func editPart(p part, options Options) (editedPart, error) {
-	p.template = hasPlaceholders(p.src)
+	if p.inTemplate {
+		return editedPart{findings: p.suggestions(options)}, nil
+	}
 	documents, err := parse(p.src)
 	if err != nil {
 		return editedPart{findings: unparsed(p, err, options)}, nil
@@ -98,6 +103,12 @@ func editPart(p part, options Options) (editedPart, error) {
 		d := newDocument(t, root)
 		found, rewrites := d.judge(p, options)
 		edits, changed, err := d.plan(rewrites)
+		if lost, is := errors.AsType[lostError](err); is {
+			edits, changed, err = nil, nil, nil
+			for _, r := range rewrites {
+				r.finding.skip(UnusualText, fmt.Sprintf("line %d", lost.line+p.line))
+			}
+		}
 		if err != nil {
 			return editedPart{}, err
 		}
@@ -153,25 +164,22 @@ func (d *document) judgeTemplate(t template, p part, options Options) (found []*
 	if !d.holdsTool(t.node, options) {
 		return nil, nil
 	}
-	pod, err := decodePod(t.node)
-	if p.template && (err != nil || d.placeholder(t)) {
-		if d.suggested { // for the whole part at once
-			return nil, nil
-		}
-		d.suggested = true
-		return pointers(suggest(p, options)), nil
+	pod, err := d.decode(t)
+	if findings, is := d.unrendered(t, p, err, options); is {
+		return pointers(findings), nil
 	}
 	if err != nil {
-		f := about(t.node.Line, t.node.Column, NotAPod, shorten(err.Error()))
-		f.Kind, f.Namespace, f.Name = t.object.kind, t.object.namespace, t.object.name
+		f := undecoded(t, err)
 		return []*Finding{&f}, nil
 	}
 	decisions, remarks := decide(pod, t, options.Policy)
-	anyPort := allowsAnyPort(pod.Annotations, options.Policy)
 	for _, each := range decisions {
 		f := newFinding(t.object, each.finding)
 		f.Line, f.Column = each.site.place().Line, each.site.place().Column
-		options.hold(&f, anyPort)
+		options.hold(&f)
+		if _, beside := find(each.site.mapping(), "grpc"); beside && edited(&f) { // it is null: the edit would write the key twice
+			f.skip(reason.InvalidProbe, "there is a grpc without a value")
+		}
 		found = append(found, &f)
 		if edited(&f) {
 			rewrites = append(rewrites, &rewrite{decision: each, finding: &f})
@@ -179,16 +187,24 @@ func (d *document) judgeTemplate(t template, p part, options Options) (found []*
 	}
 	for _, r := range remarks {
 		if len(found) > 0 && (r.Code != mutate.BarePodRewritten || len(rewrites) > 0) {
-			found[0].Remarks = append(found[0].Remarks, r.Text)
+			found[0].Remarks = append(found[0].Remarks, remarkOf(r))
 		}
 	}
 	return found, rewrites
 }
 
+// remarkOf is the text of a remark about a Pod, as it is true for a manifest.
+func remarkOf(r mutate.Remark) string {
+	if r.Code == mutate.BarePodRewritten {
+		return "no controller owns this Pod: if it runs, delete it before the manifest is applied, since the probes of a Pod cannot change"
+	}
+	return r.Text
+}
+
 // hold leaves a probe that mutate would rewrite, for reasons that only manifests
 // have.
-func (o Options) hold(f *Finding, anyPort bool) {
-	if o.Patch && !anyPort && (edited(f) || f.Reason == reason.PortNotDeclared) {
+func (o Options) hold(f *Finding) {
+	if o.Patch && (edited(f) || f.Reason == reason.PortNotDeclared) {
 		f.skip(KustomizePatch, "")
 	}
 	for _, h := range o.Held {
@@ -199,14 +215,6 @@ func (o Options) hold(f *Finding, anyPort bool) {
 	if f.Outcome == mutate.WouldRewrite {
 		f.skip(AuditOnly, "")
 	}
-}
-
-// allowsAnyPort says whether no declared port is asked for.
-func allowsAnyPort(annotations map[string]string, policy mutate.Policy) bool {
-	if value, ok := annotations[mutate.PortsAnnotation]; ok {
-		return value == "any"
-	}
-	return policy.AnyPort
 }
 
 // holdsTool says whether a name of the tool stands in a scalar of a node.

@@ -1,7 +1,10 @@
 package manifest
 
 import (
+	"errors"
 	"regexp"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,7 +19,7 @@ const (
 	Template reason.Code = "template"
 	// KustomizePatch: the text changes an object that stands in another file.
 	KustomizePatch reason.Code = "kustomize-patch"
-	// Patched: a patch that is left writes to the probe's exec handler.
+	// Patched: a patch writes to the probe, or to what the decision depends on.
 	Patched reason.Code = "patched"
 	// AuditOnly: the template's annotation allows only a look.
 	AuditOnly reason.Code = "audit-only"
@@ -26,6 +29,10 @@ const (
 	UnknownKind reason.Code = "unknown-kind"
 	// NotAPod: the Pod template does not decode.
 	NotAPod reason.Code = "not-a-pod"
+	// UnclearMerge: a merge stands behind a key that it holds too.
+	UnclearMerge reason.Code = "unclear-merge"
+	// UnusualText: the text cannot be edited in place.
+	UnusualText reason.Code = "unusual-text"
 	// NotParsed: the file is no YAML and no JSON.
 	NotParsed reason.Code = "not-parsed"
 	// NotUTF8: the file is written in another encoding.
@@ -37,9 +44,9 @@ var entries = []reason.Entry{
 	{Code: Template, Sentence: "This is a template, which only a person should edit.",
 		Remedy: "Put the suggested text in the place of the exec block, if the Pod declares the port."},
 	{Code: KustomizePatch, Sentence: "This is a patch: what shows that the server listens beyond loopback stands in another file.",
-		Remedy: "Edit it together with its base, or use --ports any if every server listens on all addresses."},
-	{Code: Patched, Sentence: "A patch in another file writes to this probe's exec handler and stays as it is.",
-		Remedy: "Edit both together, so that the patched object has one handler, or see --ports any."},
+		Remedy: "Edit it by hand together with its base, so that the patched object has one handler."},
+	{Code: Patched, Sentence: "A kustomization writes to this probe, or to what shows that it may be rewritten.",
+		Remedy: "Edit both together by hand: what counts is the object that kustomize builds."},
 	{Code: AuditOnly, Sentence: "The template's annotation probeshift.dev/probes allows only a look.",
 		Remedy: "Remove the annotation, or set it to rewrite."},
 	{Code: SharedBlock, Sentence: "The probe is written in a block that other parts of the document use through an anchor.",
@@ -48,6 +55,10 @@ var entries = []reason.Entry{
 		Remedy: "Say so with --path KIND=FIELD.FIELD, such as --path Worker=spec.template."},
 	{Code: NotAPod, Sentence: "The Pod template does not decode, so the API server would refuse it.",
 		Remedy: "Correct the manifest, and run migrate again."},
+	{Code: UnclearMerge, Sentence: "A merge (<<) stands behind a key that it holds too; YAML readers disagree about which one counts.",
+		Remedy: "Keep the key in one place only, or put << in front of the keys that should win."},
+	{Code: UnusualText, Sentence: "The text is written in a way that cannot be edited in place.",
+		Remedy: "Write it plainly, such as keys without escapes, and run migrate again."},
 	{Code: NotParsed, Sentence: "The file does not parse as YAML or JSON.",
 		Remedy: "Correct the file; if it is a template, migrate what it renders or edit it by hand."},
 	{Code: NotUTF8, Sentence: "The file is not written in UTF-8.",
@@ -105,10 +116,11 @@ func newFinding(o object, f mutate.Finding) Finding {
 	}
 }
 
-// skip turns a finding into a skipped one, for a reason that only manifests have.
+// skip turns a finding into a skipped one.
 func (f *Finding) skip(code reason.Code, detail string) {
 	f.Outcome, f.Reason, f.Detail = mutate.Skipped, code, detail
 	f.GRPC, f.NewTimeoutSeconds = nil, 0
+	f.Sentence, f.Remedy = code.Sentence(), code.Remedy()
 	for _, e := range entries {
 		if e.Code == code {
 			f.Sentence, f.Remedy = e.Sentence, e.Remedy
@@ -136,20 +148,34 @@ func about(line, column int, code reason.Code, detail string) Finding {
 	return f
 }
 
-// Held names probes that stay as they are because a patch in another file writes
-// to their exec handler: with a native probe in the base the patched object would
-// have both handlers. What is empty matches everything.
+// undecoded is a finding about a template that does not decode.
+func undecoded(t template, err error) Finding {
+	code := NotAPod
+	if _, clash := errors.AsType[clashError](err); clash {
+		code = UnclearMerge
+	}
+	f := about(t.node.Line, t.node.Column, code, shorten(err.Error()))
+	f.Kind, f.Namespace, f.Name = t.object.kind, t.object.namespace, t.object.name
+	return f
+}
+
+// Held names probes that stay as they are because a kustomization writes to them,
+// or to what they are judged by: the patched object could have two handlers, or a
+// port that nobody listens on. What is empty matches everything.
 type Held struct {
 	Kind, Container string
 	Probe           mutate.ProbeKind
 	// Name is a regular expression that has to match the whole name, as in the
 	// target of a kustomize patch.
 	Name *regexp.Regexp
-	// By is the file with the patch.
+	// Variables says that only probes with a variable in their command are meant.
+	Variables bool
+	// By is the file that writes.
 	By string
 }
 
 func (h Held) holds(f Finding) bool {
 	return (h.Kind == "" || h.Kind == f.Kind) && (h.Container == "" || h.Container == f.Container) &&
-		(h.Probe == "" || h.Probe == f.Probe) && (h.Name == nil || h.Name.MatchString(f.Name))
+		(h.Probe == "" || h.Probe == f.Probe) && (h.Name == nil || h.Name.MatchString(f.Name)) &&
+		(!h.Variables || slices.ContainsFunc(f.Command, func(word string) bool { return strings.Contains(word, "$") }))
 }

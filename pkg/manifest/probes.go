@@ -26,8 +26,12 @@ func Probes(content []byte, options Options) (probes []Probe, unread []Finding) 
 	if !utf8.Valid(content) {
 		return nil, []Finding{about(0, 0, NotUTF8, "")}
 	}
-	for _, p := range split(bytes.TrimPrefix(content, []byte("\ufeff"))) {
+	for _, p := range partsOf(bytes.TrimPrefix(content, []byte("\ufeff")), options) {
 		if !mentions(p.src, options.Policy.ToolNames) {
+			continue
+		}
+		if p.inTemplate {
+			unread = append(unread, p.suggestions(options)...)
 			continue
 		}
 		documents, err := parse(p.src)
@@ -55,9 +59,16 @@ func (d *document) probes(p part, options Options) (probes []Probe, unread []Fin
 			}
 		}
 		for _, t := range o.templates(paths) {
-			pod, err := decodePod(t.node)
+			if !d.holdsTool(t.node, options) {
+				continue
+			}
+			pod, err := d.decode(t)
+			if findings, is := d.unrendered(t, p, err, options); is {
+				unread = append(unread, below(p, findings)...)
+				continue
+			}
 			if err != nil {
-				unread = append(unread, about(t.node.Line+p.line, t.node.Column, NotAPod, shorten(err.Error())))
+				unread = append(unread, below(p, []Finding{undecoded(t, err)})...)
 				continue
 			}
 			policy := policyFor(t, options.Policy)

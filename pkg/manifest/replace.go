@@ -112,17 +112,22 @@ func (t *text) replaceBlock(exec slot, action *corev1.GRPCAction, s style) ([]ed
 	return edits, nil
 }
 
-// takeLast takes the comment behind the last word of a block, when that word is
-// the address: it belongs to the port then. It returns the new end.
+// takeLast takes the comment behind the last word of a block: it belongs to the port
+// where that word is the address, stays where it is behind a service, and gets a line
+// of its own otherwise. It returns the new end.
 func (t *text) takeLast(kept *comments, from, to int) int {
 	line := t.src[max(t.lineStart(to), from):to]
 	rest := t.src[to:t.lineEnd(to)]
 	comment := bytes.TrimLeft(rest, " \t")
-	if kept.port != "" || !bytes.HasPrefix(comment, []byte("#")) || len(comment) == len(rest) ||
-		!bytes.Contains(line, []byte("addr")) || bytes.Contains(line, []byte("service")) {
+	if !bytes.HasPrefix(comment, []byte("#")) || len(comment) == len(rest) || bytes.Contains(line, []byte("service")) {
 		return to
 	}
-	kept.port = strings.TrimRight(string(comment), " \t")
+	text := strings.TrimRight(string(comment), " \t")
+	if kept.port == "" && bytes.Contains(line, []byte("addr")) {
+		kept.port = text
+	} else {
+		kept.own = append(kept.own, text)
+	}
 	return to + len(rest)
 }
 

@@ -20,10 +20,13 @@ type document struct {
 	// users are the aliases by the node that they stand for, and parents the
 	// collection of each node; both are empty in a document without aliases.
 	users   map[*yaml.Node][]*yaml.Node
-	reached map[*yaml.Node]int // what reach has counted
+	parents map[*yaml.Node]*yaml.Node
+	// reached is what reach has counted.
+	reached map[*yaml.Node]int
+	// mergers are the mappings that hold the key <<.
+	mergers []*yaml.Node
 	// suggested says that the exec blocks of a template were told.
 	suggested bool
-	parents   map[*yaml.Node]*yaml.Node
 }
 
 func newDocument(t *text, root *yaml.Node) *document {
@@ -36,6 +39,7 @@ func newDocument(t *text, root *yaml.Node) *document {
 	return d
 }
 
+// findUsers finds the aliases and the mappings that merge.
 func (d *document) findUsers(n *yaml.Node) {
 	if n.Kind == yaml.AliasNode {
 		if d.users == nil {
@@ -43,7 +47,10 @@ func (d *document) findUsers(n *yaml.Node) {
 		}
 		d.users[n.Alias] = append(d.users[n.Alias], n)
 	}
-	for _, c := range n.Content {
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && isMerge(c) {
+			d.mergers = append(d.mergers, n)
+		}
 		d.findUsers(c)
 	}
 }

@@ -43,38 +43,97 @@ func (d *document) placeholder(t template) bool {
 		return true
 	}
 	spec := child(t.node, "spec")
+	if anyMarked(spec, "hostNetwork", "hostnameOverride") || markedAnnotation(child(child(t.node, "metadata"), "annotations")) {
+		return true
+	}
 	for _, list := range []string{"containers", "initContainers"} {
 		containers := child(spec, list)
 		if containers == nil {
 			continue
 		}
 		for _, item := range containers.Content {
-			for _, key := range []string{"name", "ports", "env", "livenessProbe", "readinessProbe", "startupProbe"} {
-				if hasMark(child(target(item), key)) {
-					return true
-				}
+			if anyMarked(target(item), "name", "ports", "env", "envFrom", "restartPolicy", "livenessProbe", "readinessProbe", "startupProbe") {
+				return true
 			}
 		}
 	}
 	return false
 }
 
-func hasMark(n *yaml.Node) bool {
-	if n == nil || n.Kind == yaml.AliasNode {
+// markedAnnotation says whether a key holds a placeholder, or the value of one that
+// decides.
+func markedAnnotation(annotations *yaml.Node) bool {
+	if annotations == nil || annotations.Kind != yaml.MappingNode {
+		return hasMark(annotations, map[*yaml.Node]bool{})
+	}
+	for i := 0; i+1 < len(annotations.Content); i += 2 {
+		key, value := target(annotations.Content[i]), annotations.Content[i+1]
+		switch {
+		case isMerge(key):
+			if slices.ContainsFunc(mergedMappings(value), markedAnnotation) {
+				return true
+			}
+		case hasPlaceholders([]byte(key.Value)), DecidingAnnotation(key.Value) && hasMark(value, map[*yaml.Node]bool{}):
+			return true
+		}
+	}
+	return false
+}
+
+// DecidingAnnotation says whether a Pod's annotation may have a say in what becomes
+// of its probes: ours, and those of meshes.
+func DecidingAnnotation(key string) bool {
+	domain, _, _ := strings.Cut(key, "/")
+	return slices.ContainsFunc([]string{"probeshift.dev", "istio.io", "linkerd.io"}, func(of string) bool {
+		return domain == of || strings.HasSuffix(domain, "."+of)
+	})
+}
+
+// anyMarked says whether a value of one of the keys holds a placeholder.
+func anyMarked(mapping *yaml.Node, keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool {
+		return hasMark(child(mapping, key), map[*yaml.Node]bool{})
+	})
+}
+
+func hasMark(n *yaml.Node, visited map[*yaml.Node]bool) bool {
+	n = target(n)
+	if n == nil || visited[n] {
 		return false
 	}
+	visited[n] = true
 	if n.Kind == yaml.ScalarNode {
 		return hasPlaceholders([]byte(n.Value))
 	}
-	return slices.ContainsFunc(n.Content, hasMark)
+	return slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return hasMark(c, visited) })
+}
+
+// unrendered are the suggestions for a Pod template that depends on what is
+// rendered; is says that it does. They are told once for a document.
+func (d *document) unrendered(t template, p part, err error, options Options) (findings []Finding, is bool) {
+	if !p.template || err == nil && !d.placeholder(t) {
+		return nil, false
+	}
+	if d.suggested {
+		return nil, true
+	}
+	d.suggested = true
+	return suggest(p, options), true
 }
 
 // unparsed tells of a part that does not parse.
 func unparsed(p part, err error, options Options) []Finding {
-	if !hasPlaceholders(p.src) {
+	if !p.template {
 		return []Finding{about(p.line+errorLine(err), 0, NotParsed, shorten(err.Error()))}
 	}
-	findings := suggest(p, options)
+	return p.suggestions(options)
+}
+
+// suggestions are those for a part, with their lines in the file.
+func (p part) suggestions(options Options) []Finding { return below(p, suggest(p, options)) }
+
+// below are findings of a part with their lines in the file.
+func below(p part, findings []Finding) []Finding {
 	for i := range findings {
 		findings[i].Line += p.line
 	}
@@ -155,20 +214,60 @@ var action = regexp.MustCompile(`\{\{.*?\}\}`)
 // an address reads, and unlikely ones.
 const firstStandIn = 64301
 
+// standIns are the actions of a text, each with a number in its place.
+type standIns struct{ actions []string }
+
+func standIn(i int) string { return strconv.Itoa(firstStandIn + i) }
+
+// put puts numbers in the place of the actions of a text.
+func (s *standIns) put(text string) string {
+	return action.ReplaceAllStringFunc(text, func(a string) string {
+		s.actions = append(s.actions, a)
+		return standIn(len(s.actions) - 1)
+	})
+}
+
+// back puts the actions back.
+func (s *standIns) back(text string) string {
+	for i, a := range s.actions {
+		text = strings.ReplaceAll(text, standIn(i), a)
+	}
+	return text
+}
+
+// propose reads a command with numbers in it and writes what could stand in its
+// place. The text is empty where a reason stands against it, or where an action
+// would be lost: then nobody knows what it says.
+func (s *standIns) propose(command []string, options Options, write func(healthprobe.Check) string) (text string, code reason.Code) {
+	reading := reader(options).Read(command, healthprobe.Container{Template: true})
+	switch {
+	case slices.ContainsFunc(command, func(word string) bool { return hasPlaceholders([]byte(word)) }):
+		return "", reason.None
+	case reading.Reason == reason.AlwaysFails && len(s.actions) > 0: // perhaps for the number
+		return "", reason.None
+	case reading.Reason != reason.None || !reading.Ours:
+		return "", reading.Reason
+	}
+	text = write(reading.Check)
+	for i := range s.actions {
+		if !strings.Contains(text, standIn(i)) {
+			return "", reason.None
+		}
+	}
+	return s.back(text), reason.None
+}
+
 // suggestion reads an exec block of a template and writes what could stand in its
 // place; it is empty where the block cannot be read, or for a reason.
 func suggestion(block []string, indent int, options Options) (command []string, text string, code reason.Code) {
-	var actions []string
+	var actions standIns
 	var kept []string
 	for _, line := range block {
 		line = strings.TrimRight(line, "\r")
 		if strings.HasPrefix(strings.TrimSpace(line), "{{") {
 			return nil, "", reason.None // what the block holds is decided when it is rendered
 		}
-		kept = append(kept, action.ReplaceAllStringFunc(line, func(a string) string {
-			actions = append(actions, a)
-			return strconv.Itoa(firstStandIn + len(actions) - 1)
-		}))
+		kept = append(kept, actions.put(line))
 	}
 	kept[0] = strings.Repeat(" ", indent) + kept[0][indent:]
 	var root struct {
@@ -179,20 +278,11 @@ func suggestion(block []string, indent int, options Options) (command []string, 
 	if err := yaml.Unmarshal([]byte(strings.Join(kept, "\n")), &root); err != nil || len(root.Exec.Command) == 0 {
 		return nil, "", reason.None
 	}
-	back := func(s string) string {
-		for i, a := range actions {
-			s = strings.ReplaceAll(s, strconv.Itoa(firstStandIn+i), a)
-		}
-		return s
-	}
 	for _, word := range root.Exec.Command {
-		command = append(command, back(word))
+		command = append(command, actions.back(word))
 	}
-	reading := reader(options).Read(root.Exec.Command, healthprobe.Container{Template: true})
-	if reading.Reason != reason.None || !reading.Ours {
-		return command, "", reading.Reason
-	}
-	return command, back(nativeText(reading.Check, indent)), reason.None
+	text, code = actions.propose(root.Exec.Command, options, func(check healthprobe.Check) string { return nativeText(check, indent) })
+	return command, text, code
 }
 
 // reader reads commands as the policy has it.

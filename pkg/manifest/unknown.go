@@ -6,7 +6,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/probeshift/probeshift/pkg/healthprobe"
-	"github.com/probeshift/probeshift/pkg/reason"
 )
 
 /*
@@ -22,8 +21,12 @@ func (d *document) unknown(o object, options Options) []*Finding {
 	var found []*Finding
 	d.visitExec(o.node, maxDepth, func(exec slot) {
 		command := words(child(exec.owner, "exec"))
-		reading := reader(options).Read(command, healthprobe.Container{Template: true})
-		if !reading.Ours {
+		var actions standIns
+		var read []string
+		for _, word := range command {
+			read = append(read, actions.put(word))
+		}
+		if !reader(options).Read(read, healthprobe.Container{Template: true}).Ours {
 			return
 		}
 		f := about(exec.key().Line, exec.key().Column, UnknownKind, "")
@@ -31,14 +34,15 @@ func (d *document) unknown(o object, options Options) []*Finding {
 			f.skip(Template, "")
 		}
 		f.Kind, f.Namespace, f.Name, f.Command = o.kind, o.namespace, o.name, command
-		switch {
-		case reading.Reason == reason.None:
-			f.Suggestion = nativeText(reading.Check, exec.key().Column-1)
+		text, code := actions.propose(read, options, func(check healthprobe.Check) string {
 			if exec.owner.Style&yaml.FlowStyle != 0 {
-				f.Suggestion = "grpc: {" + style{}.flow(checkPairs(reading.Check)) + "}\n"
+				return "grpc: {" + style{}.flow(checkPairs(check)) + "}\n"
 			}
-		case o.kind == "":
-			f.propose("", reading.Reason)
+			return nativeText(check, exec.key().Column-1)
+		})
+		f.Suggestion = text
+		if o.kind == "" {
+			f.propose(text, code)
 		}
 		found = append(found, &f)
 	})

@@ -164,6 +164,9 @@ const (
 // aliases says whether the Pod gets hostAliases.
 func (i intercept) aliases() bool { return i == interceptAuto || i == interceptHosts }
 
+// maxUnknown is how many unknown keys a problem names.
+const maxUnknown = 10
+
 // readSettings reads the annotations, over the defaults. The problems are in
 // the order of the keys.
 func readSettings(annotations map[string]string) (settings, []Problem) {
@@ -191,7 +194,12 @@ func readSettings(annotations map[string]string) (settings, []Problem) {
 		}
 	}
 	if len(unknown) > 0 {
-		problems = append(problems, Problem{UnknownKey, "not known: annotation " + strings.Join(unknown, ", "), "use " + knownKeys()})
+		more := ""
+		if len(unknown) > maxUnknown {
+			more = fmt.Sprintf(" and %d more", len(unknown)-maxUnknown)
+			unknown = unknown[:maxUnknown]
+		}
+		problems = append(problems, Problem{UnknownKey, "not known: annotation " + strings.Join(unknown, ", ") + more, "use " + knownKeys()})
 	}
 	if s.healthCheck.Kind == "grpc" && s.protocol == envoy.TCP {
 		problems = append(problems, Problem{

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,29 @@ func TestEveryDefaultOfTheTableIsAValue(t *testing.T) {
 		var s settings
 		if remedy := a.read(&s, a.Default); remedy != "" {
 			t.Errorf("the default %s of %s is no value: %s", a.Default, a.Key, remedy)
+		}
+	}
+}
+
+func TestManyUnknownKeysAreNotAllNamed(t *testing.T) {
+	annotations := map[string]string{}
+	for i := range maxUnknown + 3 {
+		annotations[fmt.Sprintf("%skey-%d", Prefix, i)] = ""
+	}
+	_, problems := readSettings(annotations)
+	if len(problems) != 1 || strings.Count(problems[0].Text, "key-") != maxUnknown || !strings.HasSuffix(problems[0].Text, " and 3 more") {
+		t.Errorf("%v", problems)
+	}
+}
+
+func TestAnEntryThatIsNoNameIsNotRepeatedWhole(t *testing.T) {
+	for entry, want := range map[string]string{
+		"greeter":                "write greeter:<port>",
+		strings.Repeat("a", 100): "write <name>:<port>",
+		"gree\x1bter":            "write <name>:<port>",
+	} {
+		if _, problems := readUpstreamList([]string{entry}, "shop", "cluster.local"); len(problems) != 1 || problems[0].Remedy != want {
+			t.Errorf("%q: %v", entry, problems)
 		}
 	}
 }

@@ -154,7 +154,29 @@ func stripped(pod *corev1.Pod) *corev1.Pod {
 			for j := range list[i].Command {
 				list[i].Command[j] = ""
 			}
+			for _, command := range commands(&list[i]) {
+				clear(command)
+			}
 		}
 	}
 	return pod
+}
+
+// commands are what the probes and hooks of a container run.
+func commands(c *corev1.Container) [][]string {
+	var all [][]string
+	for _, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
+		if probe != nil && probe.Exec != nil {
+			all = append(all, probe.Exec.Command)
+		}
+	}
+	if c.Lifecycle == nil {
+		return all
+	}
+	for _, hook := range []*corev1.LifecycleHandler{c.Lifecycle.PostStart, c.Lifecycle.PreStop} {
+		if hook != nil && hook.Exec != nil {
+			all = append(all, hook.Exec.Command)
+		}
+	}
+	return all
 }

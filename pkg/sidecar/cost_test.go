@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,16 +36,52 @@ func TestNoPodCostsMuch(t *testing.T) {
 			p.Spec.Containers[0].Env = env
 		}, Refused},
 		"many addresses between many references": {func(p *corev1.Pod) {
-			p.Spec.Containers[0].Args = []string{strings.Repeat("greeter:9000$$", 40_000)}
+			p.Spec.Containers[0].Args = []string{strings.Repeat("greeter:9000$$", 4_900), strings.Repeat("greeter:9000 ", 40_000)}
 			p.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 9000}}
+		}, Injected},
+		"a quantity that nobody can read": {func(p *corev1.Pod) { p.Annotations[Prefix+"cpu-request"] = "1e-30000000" }, Refused},
+		"many references that do not end": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Args = []string{")" + strings.Repeat("$(", 1_500_000)}
+		}, Refused},
+		"many texts to rewrite": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Args = slices.Repeat([]string{"greeter:9000"}, 100_000)
+			p.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 9000}}
+		}, Refused},
+		"many addresses that lead nowhere": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Args = append(slices.Repeat([]string{"greeter:1"}, 100_000), strings.Repeat("greeter:1 ", 100_000))
+		}, Refused},
+		"a text of many addresses that lead nowhere": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Args = []string{strings.Repeat("greeter:1 ", 100_000)}
+		}, Refused},
+		"many addresses of the Pod's own": {func(p *corev1.Pod) {
+			for i := range 20_000 {
+				p.Spec.HostAliases = append(p.Spec.HostAliases, corev1.HostAlias{IP: fmt.Sprintf("127.64.%d.%d", i/256, i%256), Hostnames: []string{"x"}})
+			}
 		}, Injected},
 	} {
 		r := Inject(client(tc.change), "shop", DefaultPolicy())
 		if r.Outcome != tc.want {
 			t.Errorf("%s: %s, want %s; %v %v", sentence, r.Outcome, tc.want, r.Problems, r.Err)
 		}
-		if r.Outcome == Refused && r.Problems[0].Code != TooLarge && r.Problems[0].Code != BadValue {
-			t.Errorf("%s: %v", sentence, r.Problems)
+		if r.Outcome == Refused && !slices.Contains([]Code{TooLarge, BadValue, UnlistedPort}, r.Problems[0].Code) || len(r.Problems) > 2*maxUnlisted {
+			t.Errorf("%s: %d problems, first %v", sentence, len(r.Problems), r.Problems[0])
+		}
+	}
+}
+
+func TestNothingIsLookedAtBeyondACertainRefusal(t *testing.T) {
+	many := slices.Repeat([]string{"greeter:9000"}, 5*maxRewritten)
+	hook := &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: many}}
+	for sentence, container := range map[string]corev1.Container{
+		"arguments":       {Args: many},
+		"words of a hook": {Lifecycle: &corev1.Lifecycle{PreStop: hook}},
+	} {
+		pod := client(func(p *corev1.Pod) { p.Spec.Containers[0] = container })
+		upstreams, _ := readUpstreamList([]string{"greeter:9000"}, "shop", "cluster.local")
+		routes, _ := newRoutes(pod, upstreams, interceptAuto, "shop", listeners{9000: "the app"}, false)
+		r := rewrite(pod, "shop", interceptAuto, routes, nil)
+		if len(r.operations) != maxRewritten+1 || len(r.problems) != 1 || r.problems[0].Code != TooLarge {
+			t.Errorf("%s: %d operations, problems %v", sentence, len(r.operations), r.problems)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add("retries", "0x5")
 	f.Add("memory-limit", "1e2147483647")
 	f.Add("cpu-request", "1e-2147483647")
+	f.Add("memory-request", "1e-30000000")
 	f.Add("upstreams", strings.Repeat("a:1,", 101))
 	f.Fuzz(func(t *testing.T, key, value string) {
 		pod := &corev1.Pod{

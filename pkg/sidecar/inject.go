@@ -36,9 +36,9 @@ type Policy struct {
 // domain is cluster.local.
 func DefaultPolicy() Policy { return Policy{Image: DefaultImage, ClusterDomain: "cluster.local"} }
 
-// maxUpstreams is how many upstreams a Pod may list. More than about 60 with
-// protocol auto, and 100 with http, do not fit into an argument anyway; the rest
-// bounds what one Pod costs.
+// maxUpstreams is how many upstreams a Pod may list. It bounds what one Pod
+// costs. What fits into an argument is less with protocol auto, about 60, as many
+// with http, and more with tcp, about 150.
 const maxUpstreams = 100
 
 // Outcome is what became of a Pod.
@@ -80,7 +80,8 @@ const (
 	// LaterPortClash: a container came after the sidecar that listens on a port
 	// of it.
 	LaterPortClash Code = "later-port-clash"
-	// ChangedAnnotations: the Pod was copied, and asks for something else now.
+	// ChangedAnnotations: the Pod was copied, and asks for something else now,
+	// or for the same in another namespace.
 	ChangedAnnotations Code = "changed-annotations"
 )
 
@@ -127,7 +128,7 @@ func Inject(pod *corev1.Pod, namespace string, policy Policy) Result {
 		return Result{}
 	}
 	if status, found := ReadStatus(pod.Annotations); found && status.matches(pod) {
-		return Result{Outcome: AlreadyInjected, Status: status, Warnings: later(pod, status, policy)}
+		return Result{Outcome: AlreadyInjected, Status: status, Warnings: later(pod, namespace, status, policy)}
 	}
 	if _, asked := pod.Annotations[UpstreamsAnnotation]; !asked {
 		return notAsked(keys)
@@ -140,9 +141,10 @@ func Inject(pod *corev1.Pod, namespace string, policy Policy) Result {
 	}
 	upstreams, bad := readUpstreamList(s.upstreams, namespace, policy.ClusterDomain)
 	problems = append(problems, bad...)
-	problems = append(problems, refusals(pod, s, upstreams, policy)...)
+	taken := listenersOf(pod, s.appPorts, policy.ToolNames)
+	problems = append(problems, refusals(pod, s, upstreams, taken, policy)...)
 
-	r, bad := newInjection(pod, namespace, policy, s, upstreams)
+	r, bad := newInjection(pod, namespace, policy, s, upstreams, taken)
 	if problems = append(problems, bad...); len(problems) > 0 {
 		return refused(problems, policy)
 	}
@@ -170,7 +172,7 @@ func notAsked(keys []string) Result {
 }
 
 // later finds what came into the Pod after the sidecar.
-func later(pod *corev1.Pod, status Status, policy Policy) []Warning {
+func later(pod *corev1.Pod, namespace string, status Status, policy Policy) []Warning {
 	var warnings []Warning
 	if asked := mesh(pod, policy.MeshProxies); asked != "" {
 		warnings = append(warnings, Warning{LaterMesh, "the Pod has the sidecar and is part of a mesh too (" + asked + "): remove one"})
@@ -182,8 +184,8 @@ func later(pod *corev1.Pod, status Status, policy Policy) []Warning {
 			warnings = append(warnings, Warning{LaterPortClash, fmt.Sprintf("port %d is the sidecar's for %s, and %s", u.Listen.Port(), u.Name, who)})
 		}
 	}
-	if status.Asked != hashAnnotations(pod.Annotations) {
-		warnings = append(warnings, Warning{ChangedAnnotations, "the annotations changed after injection: take out container " + ContainerName + ", its hostAliases and ports to inject anew"})
+	if status.Asked != hashAsked(namespace, pod.Annotations) {
+		warnings = append(warnings, Warning{ChangedAnnotations, "annotations or namespace changed: take out " + ContainerName + ", its hostAliases and ports"})
 	}
 	return warnings
 }

@@ -15,6 +15,7 @@ import (
 // injection is everything that is known of a Pod that can have the sidecar.
 type injection struct {
 	pod       *corev1.Pod
+	namespace string
 	policy    Policy
 	settings  settings
 	routes    []route
@@ -24,12 +25,12 @@ type injection struct {
 	warnings  []Warning
 }
 
-// newInjection plans the injection. The problems are those of the plan; with any
-// of them it must not be carried out.
-func newInjection(pod *corev1.Pod, namespace string, policy Policy, s settings, upstreams []upstream) (injection, []Problem) {
-	i := injection{pod: pod, policy: policy, settings: s}
+// newInjection plans the injection beside who listens in the Pod already. The
+// problems are those of the plan; with any of them it must not be carried out.
+func newInjection(pod *corev1.Pod, namespace string, policy Policy, s settings, upstreams []upstream, taken listeners) (injection, []Problem) {
+	i := injection{pod: pod, namespace: namespace, policy: policy, settings: s}
 	var all, problems []Problem
-	i.routes, all = newRoutes(pod, upstreams, s, namespace, policy)
+	i.routes, all = newRoutes(pod, upstreams, s.intercept, namespace, taken, policy.IPv6)
 	if s.intercept.aliases() && !hasContainer(pod, ContainerName) { // else they may be those of a copied sidecar
 		all = append(all, ownAliases(pod, i.routes)...)
 	}
@@ -59,7 +60,7 @@ func (i injection) result() Result {
 	if i.settings.intercept.aliases() {
 		p.aliases = hostAliases(i.routes)
 	}
-	r.Status = newStatus(i.pod, &p.container, p.aliases, i.routes, r.Config)
+	r.Status = newStatus(i.pod, i.namespace, &p.container, p.aliases, i.routes, r.Config)
 	if p.status, err = r.Status.text(); err != nil {
 		return Result{Outcome: Failed, Err: fmt.Errorf("write the status: %w", err)}
 	}

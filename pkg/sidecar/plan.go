@@ -37,9 +37,9 @@ type route struct {
 func (r route) moved() bool { return r.listen.Port() != r.dialledPort }
 
 // newRoutes gives every upstream its listener.
-func newRoutes(pod *corev1.Pod, upstreams []upstream, s settings, namespace string, policy Policy) ([]route, []Problem) {
-	taken := listenersOf(pod, s.appPorts, policy.ToolNames)
-	addresses := newAddresses(pod, policy.IPv6)
+func newRoutes(pod *corev1.Pod, upstreams []upstream, i intercept, namespace string, taken listeners, ipv6 bool) ([]route, []Problem) {
+	addresses := newAddresses(pod, ipv6)
+	taken = maps.Clone(taken)
 	busy := maps.Clone(taken) // nor is a port free that another upstream is dialled on
 	for _, u := range upstreams {
 		busy.add(int32(u.dialledPort), "upstream "+u.backendText()+" is dialled on it")
@@ -55,10 +55,10 @@ func newRoutes(pod *corev1.Pod, upstreams []upstream, s settings, namespace stri
 				return nil, []Problem{{PortClash, fmt.Sprintf("every port from %d to %d is taken", firstFree, lastFree), "list fewer app-ports"}}
 			}
 			busy.add(int32(port), "the sidecar listens on it")
-			problems = append(problems, s.intercept.forbidsMoving(r)...)
+			problems = append(problems, i.forbidsMoving(r)...)
 		}
 		r.listen = netip.AddrPortFrom(address, port)
-		if policy.IPv6 { // the next upstream would be on the same address
+		if ipv6 { // the next upstream would be on the same address
 			taken.add(int32(port), "upstream "+u.backendText()+" is dialled on it")
 		}
 		routes = append(routes, r)
@@ -81,15 +81,15 @@ func (i intercept) forbidsMoving(r route) []Problem {
 // addresses gives each name an address.
 type addresses struct {
 	next  netip.Addr
-	used  []string
+	used  map[string]bool
 	given map[name]netip.Addr
 	ipv6  bool
 }
 
 func newAddresses(pod *corev1.Pod, ipv6 bool) *addresses {
-	a := &addresses{next: netip.AddrFrom4([4]byte{127, 64, 0, 1}), given: map[name]netip.Addr{}, ipv6: ipv6}
+	a := &addresses{next: netip.AddrFrom4([4]byte{127, 64, 0, 1}), used: map[string]bool{}, given: map[name]netip.Addr{}, ipv6: ipv6}
 	for _, alias := range pod.Spec.HostAliases {
-		a.used = append(a.used, alias.IP)
+		a.used[alias.IP] = true
 	}
 	return a
 }
@@ -102,7 +102,7 @@ func (a *addresses) of(n name) netip.Addr {
 	if address, known := a.given[n]; known {
 		return address
 	}
-	for slices.Contains(a.used, a.next.String()) {
+	for a.used[a.next.String()] {
 		a.next = a.next.Next()
 	}
 	a.given[n] = a.next
@@ -131,11 +131,15 @@ func hostAliases(routes []route) []corev1.HostAlias {
 
 // ownAliases finds names for which the Pod has hostAliases of its own.
 func ownAliases(pod *corev1.Pod, routes []route) []Problem {
+	ours := map[string]bool{}
+	for _, r := range routes {
+		for _, form := range r.forms {
+			ours[form] = true
+		}
+	}
 	var problems []Problem
 	for i, alias := range pod.Spec.HostAliases {
-		at := slices.IndexFunc(alias.Hostnames, func(host string) bool {
-			return slices.ContainsFunc(routes, func(r route) bool { return slices.Contains(r.forms, strings.ToLower(host)) })
-		})
+		at := slices.IndexFunc(alias.Hostnames, func(host string) bool { return ours[strings.ToLower(host)] })
 		if at >= 0 {
 			problems = append(problems, Problem{
 				OwnAlias, fmt.Sprintf("spec.hostAliases[%d] of the Pod already has %s", i, shown(alias.Hostnames[at])),

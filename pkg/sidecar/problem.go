@@ -70,8 +70,8 @@ type Problem struct {
 // String is the whole problem in one line.
 func (p Problem) String() string { return p.Text + ": " + p.Remedy }
 
-// maxProblems is how many problems a message tells. The API server repeats the
-// message in an Event for each attempt, which holds 1 KiB.
+// maxProblems is how many problems a message tells. The Pod's controller repeats
+// the message in its status and in an Event for each attempt.
 const maxProblems = 20
 
 // message tells all problems in one line.

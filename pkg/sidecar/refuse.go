@@ -18,7 +18,7 @@ const nativeSidecars = "1.29"
 
 // refusals are the problems of Pods that cannot have the sidecar, whatever its
 // annotations say.
-func refusals(pod *corev1.Pod, s settings, upstreams []upstream, policy Policy) []Problem {
+func refusals(pod *corev1.Pod, s settings, upstreams []upstream, taken listeners, policy Policy) []Problem {
 	var problems []Problem
 	add := func(code Code, text, remedy string) { problems = append(problems, Problem{code, text, remedy}) }
 	if v := policy.APIServer; v != nil && v.LessThan(version.MustParseGeneric(nativeSidecars)) {
@@ -44,7 +44,7 @@ func refusals(pod *corev1.Pod, s settings, upstreams []upstream, policy Policy) 
 		}
 	}
 	problems = append(problems, dnsProblems(pod, upstreams, policy.ClusterDomain)...)
-	if who := listenersOf(pod, s.appPorts, policy.ToolNames)[s.metricsPort]; who != "" {
+	if who := taken[s.metricsPort]; who != "" {
 		add(MetricsPortClash, fmt.Sprintf("the sidecar's metrics port is %d, on which the Pod itself listens (%s)", s.metricsPort, who),
 			"set "+Prefix+"metrics-port to another")
 	}

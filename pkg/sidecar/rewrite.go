@@ -60,26 +60,61 @@ func rewrite(pod *corev1.Pod, namespace string, i intercept, routes []route, too
 		}
 		r.commands(c, known, path, reader, pod.Spec.HostNetwork)
 	})
-	if left < 0 {
+	switch {
+	case left < 0:
 		r.problems = append(r.problems, Problem{
 			TooLarge, fmt.Sprintf("the Pod's env, arguments and commands expand to more than %d MiB", maxTexts>>20), "use fewer references $(NAME) to long values, or intercept none",
 		})
-	}
-	for at := range routes {
-		r.problems = append(r.problems, r.missing(at)...)
+	case len(r.operations) > maxRewritten:
+		r.problems = append(r.problems, Problem{
+			TooLarge, fmt.Sprintf("more than %d env values, arguments and command words of the Pod hold addresses to rewrite", maxRewritten),
+			"name each address once, in an env value that the others refer to as $(NAME)",
+		})
+	case r.stopped():
+	default:
+		for at := range routes {
+			r.problems = append(r.problems, r.missing(at)...)
+		}
 	}
 	return r
 }
 
+const (
+	// maxRewritten is how many texts of a Pod are rewritten. Each is an operation
+	// of the patch.
+	maxRewritten = 1000
+	// maxUnlisted is how many addresses on unlisted ports are told.
+	maxUnlisted = 100
+)
+
+// stopped says that enough is found to refuse the Pod; nothing more is looked at.
+func (r *rewriting) stopped() bool {
+	return len(r.operations) > maxRewritten || len(r.problems) >= maxUnlisted
+}
+
 // commands looks through what a container's probes and hooks run. A command that
-// only checks this Pod is left out: it may become a native probe.
+// only checks this Pod is left out: it may become a native probe. The kubelet
+// expands references in the commands of probes, and not in those of hooks.
 func (r *rewriting) commands(c *corev1.Container, known variables, path string, reader healthprobe.Reader, hostNetwork bool) {
 	for _, h := range handlersOf(c) {
-		if h.exec == nil || isNative(reader.Read(h.exec.Command, healthprobe.Container{Env: c.Env, HostNetwork: hostNetwork})) {
+		if h.exec == nil {
 			continue
 		}
+		mayBeNative := !h.isHook
 		for i, word := range h.exec.Command {
-			r.text(word, known, fmt.Sprintf("%s/%s/exec/command/%d", path, h.field, i), fmt.Sprintf("the %s of container %s", h.title, c.Name))
+			pieces := []piece{{source: word, expanded: word}}
+			if !h.isHook {
+				pieces = cut(word, known.known)
+			}
+			f := r.look(pieces, known, fmt.Sprintf("%s/%s/exec/command/%d", path, h.field, i), fmt.Sprintf("the %s of container %s", h.title, c.Name))
+			if f.isEmpty() {
+				continue
+			}
+			if mayBeNative && isNative(reader.Read(h.exec.Command, healthprobe.Container{Env: c.Env, HostNetwork: hostNetwork})) {
+				break
+			}
+			mayBeNative = false
+			r.take(f)
 		}
 	}
 }
@@ -90,6 +125,7 @@ func isNative(reading healthprobe.Reading) bool { return reading.Ours && reading
 type execHandler struct {
 	field, title string
 	exec         *corev1.ExecAction
+	isHook       bool
 }
 
 // handlersOf are those places.
@@ -104,21 +140,49 @@ func handlersOf(c *corev1.Container) []execHandler {
 		{"startupProbe", "startup probe", c.StartupProbe},
 	} {
 		if p.Probe != nil {
-			all = append(all, execHandler{p.field, p.title, p.Exec})
+			all = append(all, execHandler{p.field, p.title, p.Exec, false})
 		}
 	}
 	if c.Lifecycle != nil && c.Lifecycle.PostStart != nil {
-		all = append(all, execHandler{"lifecycle/postStart", "postStart hook", c.Lifecycle.PostStart.Exec})
+		all = append(all, execHandler{"lifecycle/postStart", "postStart hook", c.Lifecycle.PostStart.Exec, true})
 	}
 	if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
-		all = append(all, execHandler{"lifecycle/preStop", "preStop hook", c.Lifecycle.PreStop.Exec})
+		all = append(all, execHandler{"lifecycle/preStop", "preStop hook", c.Lifecycle.PreStop.Exec, true})
 	}
 	return all
 }
 
-// text looks through one text.
+// finding is what is found in one text.
+type finding struct {
+	// operations rewrites the text, or is empty.
+	operations []jsonpatch.Operation
+	problems   []Problem
+	// rewritten are the indexes of the routes that it is rewritten for.
+	rewritten []int
+}
+
+// isEmpty says that there is nothing to do for the text.
+func (f finding) isEmpty() bool { return len(f.operations)+len(f.problems) == 0 }
+
+// text looks through one text, in which the kubelet expands references.
 func (r *rewriting) text(text string, known variables, path, where string) {
-	pieces := cut(text, known.known)
+	r.take(r.look(cut(text, known.known), known, path, where))
+}
+
+// take keeps what is found.
+func (r *rewriting) take(f finding) {
+	r.operations = append(r.operations, f.operations...)
+	r.problems = append(r.problems, f.problems...)
+	for _, at := range f.rewritten {
+		r.rewritten[at] = true
+	}
+}
+
+// look finds what the text at a path holds of the routes.
+func (r *rewriting) look(pieces []piece, known variables, path, where string) (f finding) {
+	if r.stopped() {
+		return finding{}
+	}
 	var edits []edit
 	offsets := ends(pieces)
 	for _, t := range tokens(known.expand(pieces)) {
@@ -135,10 +199,10 @@ func (r *rewriting) text(text string, known variables, path, where string) {
 			at := dialled[at]
 			if e, ok := r.edit(at, t); ok {
 				edits = append(edits, e)
-				r.rewritten[at] = true
+				f.rewritten = append(f.rewritten, at)
 			}
-		case r.intercept.aliases():
-			r.problems = append(r.problems, Problem{
+		case r.intercept.aliases() && !t.inPath && len(f.problems) < maxUnlisted:
+			f.problems = append(f.problems, Problem{
 				UnlistedPort,
 				fmt.Sprintf("%s dials %s, and the sidecar takes over %s on all ports", where, hostPort(t.host, t.port), t.host),
 				fmt.Sprintf("add an upstream for port %d, or use intercept env", t.port),
@@ -146,8 +210,9 @@ func (r *rewriting) text(text string, known variables, path, where string) {
 		}
 	}
 	if len(edits) > 0 {
-		r.operations = append(r.operations, jsonpatch.NewOperation("replace", path, apply(pieces, edits)))
+		f.operations = []jsonpatch.Operation{jsonpatch.NewOperation("replace", path, apply(pieces, edits))}
 	}
+	return f
 }
 
 // edit is what becomes of an address: with an alias its port alone.

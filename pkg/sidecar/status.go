@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -27,7 +28,7 @@ providers add env and volume mounts to every container.
 type Status struct {
 	// Hash is over the sidecar's arguments and aliases.
 	Hash string `json:"hash"`
-	// Asked is a hash over the annotations that were read.
+	// Asked is a hash over the annotations that were read, and the namespace.
 	Asked string `json:"asked"`
 	// Members says where the pools' members come from: "dns".
 	Members   string           `json:"members"`
@@ -44,8 +45,8 @@ type UpstreamStatus struct {
 }
 
 // newStatus is the status of a Pod that has the container and the aliases.
-func newStatus(pod *corev1.Pod, c *corev1.Container, aliases []corev1.HostAlias, routes []route, config envoy.Config) Status {
-	s := Status{Asked: hashAnnotations(pod.Annotations), Members: "dns"}
+func newStatus(pod *corev1.Pod, namespace string, c *corev1.Container, aliases []corev1.HostAlias, routes []route, config envoy.Config) Status {
+	s := Status{Asked: hashAsked(namespace, pod.Annotations), Members: "dns"}
 	for i, r := range routes {
 		s.Upstreams = append(s.Upstreams, UpstreamStatus{Name: config.Upstreams[i].Name, Dialled: r.dialledText(), Listen: r.listen})
 	}
@@ -75,34 +76,38 @@ func (s Status) text() (string, error) {
 }
 
 // matches says whether the Pod has the container and aliases that the status
-// tells of.
+// tells of. A status with more upstreams than we inject is not ours.
 func (s Status) matches(pod *corev1.Pod) bool {
 	c, found := container(pod)
-	return found && len(s.Upstreams) > 0 && s.Hash == s.hash(c, pod.Spec.HostAliases)
+	return found && len(s.Upstreams) > 0 && len(s.Upstreams) <= maxUpstreams && s.Hash == s.hash(c, pod.Spec.HostAliases)
 }
 
-// hash is over the container's arguments and the aliases at the addresses of
-// the upstreams.
+// hash is over the container's arguments and the aliases of what is dialled.
+// Others may be at the same address, as at ::1.
 func (s Status) hash(c *corev1.Container, aliases []corev1.HostAlias) string {
-	var addresses []string
+	addresses, dialled := map[string]bool{}, map[string]bool{}
 	for _, u := range s.Upstreams {
-		addresses = append(addresses, u.Listen.Addr().String())
+		addresses[u.Listen.Addr().String()] = true
+		host, _, _ := strings.Cut(u.Dialled, ":")
+		dialled[host] = true
 	}
 	var lines []string
 	for _, alias := range aliases {
+		if !addresses[alias.IP] || !slices.ContainsFunc(alias.Hostnames, func(host string) bool { return dialled[host] }) {
+			continue
+		}
 		for _, host := range alias.Hostnames {
-			if slices.Contains(addresses, alias.IP) {
-				lines = append(lines, alias.IP+" "+host)
-			}
+			lines = append(lines, alias.IP+" "+host)
 		}
 	}
 	slices.Sort(lines)
 	return hash(slices.Concat(c.Command, []string{""}, c.Args, []string{""}, lines))
 }
 
-// hashAnnotations is over what the Pod asks for.
-func hashAnnotations(annotations map[string]string) string {
-	var words []string
+// hashAsked is over what the Pod asks for. What a name without a namespace means
+// depends on the Pod's own.
+func hashAsked(namespace string, annotations map[string]string) string {
+	words := []string{namespace}
 	for _, key := range ourKeys(annotations) {
 		if key != StatusAnnotation {
 			words = append(words, key, annotations[key])

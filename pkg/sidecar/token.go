@@ -42,26 +42,27 @@ func cut(text string, variables map[string]string) []piece {
 			pieces = append(pieces, piece{source: s, expanded: s})
 		}
 	}
+	last := strings.LastIndexByte(text, ')') // no reference ends behind it
+	begin, at := 0, 0                        // of a literal piece, and where to look on
 	for {
-		at := strings.IndexByte(text, '$')
-		if at < 0 || at == len(text)-1 {
-			literal(text)
+		next := strings.IndexByte(text[at:], '$')
+		if at += next; next < 0 || at == len(text)-1 {
+			literal(text[begin:])
 			return pieces
 		}
-		end := strings.IndexByte(text[at:], ')')
 		switch {
 		case text[at+1] == '$':
-			literal(text[:at])
+			literal(text[begin:at])
 			pieces = append(pieces, piece{source: "$$", expanded: "$", isReference: true})
-			text = text[at+2:]
-		case text[at+1] == '(' && end > 0:
-			literal(text[:at])
-			source := text[at : at+end+1]
-			pieces = append(pieces, piece{source, value(variables, source[2:len(source)-1]), true})
-			text = text[at+end+1:]
+			at += 2
+			begin = at
+		case text[at+1] == '(' && at < last:
+			literal(text[begin:at])
+			end := at + strings.IndexByte(text[at:], ')') + 1
+			pieces = append(pieces, piece{text[at:end], value(variables, text[at+2:end-1]), true})
+			begin, at = end, end
 		default:
-			literal(text[:at+1])
-			text = text[at+1:]
+			at++
 		}
 	}
 }
@@ -126,6 +127,9 @@ type token struct {
 	begin, colon, end int
 	host              string
 	port              uint16
+	// inPath says that the host follows a path, as in the name of an image,
+	// registry/library/cache:7.
+	inPath bool
 }
 
 // tokens finds every <host>:<port> that stands alone: mygreeter:8080 is not
@@ -147,7 +151,8 @@ func tokens(text string) []token {
 		if begin == at || !ok || goesOn(text[end:]) {
 			continue
 		}
-		found = append(found, token{begin, at, end, strings.ToLower(text[begin:at]), port})
+		inPath := begin > 1 && text[begin-1] == '/' && text[begin-2] != '/'
+		found = append(found, token{begin, at, end, strings.ToLower(text[begin:at]), port, inPath})
 	}
 	return found
 }

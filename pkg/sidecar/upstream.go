@@ -49,6 +49,9 @@ func readUpstream(entry, namespace, domain string) (u upstream, problem string) 
 	}
 	host, port, hasPort := strings.Cut(strings.TrimSpace(backend), ":")
 	if !hasPort {
+		if shown(host) != `"`+host+`"` {
+			host = "<name>"
+		}
 		return u, "it has no port: write " + host + ":<port>"
 	}
 	if u.backendPort, problem = readUpstreamPort(port); problem != "" {

@@ -109,27 +109,30 @@ func readRefresh(s *settings, value string) (remedy string) {
 }
 
 // quantityShape is what a sane quantity looks like. The API's own parser takes
-// 1e30000000 as well, and comparing that takes minutes.
+// minutes for 1e-30000000, and so does comparing 1e30000000.
 var quantityShape = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|[MGTP]|[KMGTP]i|[eE][0-9])?$`)
 
 // readQuantity reads a positive quantity that the API server takes: whole
 // millicores or bytes.
 func readQuantity(field **resource.Quantity, value string, cpu bool) (remedy string) {
+	remedy = "use a quantity of memory such as 64Mi"
+	if cpu {
+		remedy = "use a quantity of CPU such as 50m"
+	}
+	if !quantityShape.MatchString(value) {
+		return remedy
+	}
 	quantity, err := resource.ParseQuantity(value)
-	exact := false
-	switch {
-	case err != nil, !quantityShape.MatchString(value):
-	case cpu:
-		exact = quantity.Cmp(*resource.NewMilliQuantity(quantity.MilliValue(), resource.DecimalSI)) == 0
-	default:
-		exact = quantity.Cmp(*resource.NewQuantity(quantity.Value(), resource.BinarySI)) == 0
+	if err != nil || quantity.Sign() <= 0 {
+		return remedy
 	}
-	switch {
-	case exact && quantity.Sign() > 0:
-		*field = &quantity
-		return ""
-	case cpu:
-		return "use a quantity of CPU such as 50m"
+	whole := resource.NewQuantity(quantity.Value(), resource.BinarySI)
+	if cpu {
+		whole = resource.NewMilliQuantity(quantity.MilliValue(), resource.DecimalSI)
 	}
-	return "use a quantity of memory such as 64Mi"
+	if quantity.Cmp(*whole) != 0 {
+		return remedy
+	}
+	*field = &quantity
+	return ""
 }

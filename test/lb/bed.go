@@ -32,7 +32,6 @@ const place = "/mnt"
 // bed is where one group of rows is shown.
 type bed struct {
 	options
-	group string
 	names *nameserver
 	// backends are all that were ever started, the i-th at the i-th address.
 	backends []*backend
@@ -47,7 +46,7 @@ func runBed(ctx context.Context, name string, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &bed{options: o, group: name, out: json.NewEncoder(out)}
+	b := &bed{options: o, out: json.NewEncoder(out)}
 	if err := b.furnish(ctx); err != nil {
 		return fmt.Errorf("making the bed: %w", err)
 	}
@@ -105,12 +104,12 @@ func mountFile(from, to string) error {
 
 // row writes a row that fails the run when it is missed.
 func (b *bed) row(met bool, what, wanted, seen string, a ...any) {
-	b.write(row{Group: b.group, What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met})
+	b.write(row{What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met})
 }
 
 // figure writes a row that is only reported.
 func (b *bed) figure(met bool, what, wanted, seen string, a ...any) {
-	b.write(row{Group: b.group, What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met, Figure: true})
+	b.write(row{What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met, Figure: true})
 }
 
 func (b *bed) write(r row) {

@@ -16,4 +16,8 @@
 //
 // The application is this program. It dials the name that it would dial without
 // the sidecar.
+//
+// On a cluster (lb cluster) the webhook, the kubelet and the cluster's DNS do
+// what is theirs: a table of its own shows the order of starts and stops,
+// scaling under load, both ways to intercept, a Job and a drain.
 package main

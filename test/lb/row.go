@@ -8,7 +8,6 @@ import (
 
 // row is one line of the table.
 type row struct {
-	Group  string
 	What   string
 	Wanted string
 	Seen   string

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// show runs the groups, each in a bed of its own, and prints their rows as they
-// come. Groups that mostly wait run beside the others.
+// show runs the groups, each in a bed of its own, and prints the rows of each as
+// soon as it is done. Groups that mostly wait run beside the others.
 func show(ctx context.Context, o options, names []string, out io.Writer) error {
 	chosen, err := choose(names)
 	if err != nil {
@@ -157,7 +157,7 @@ func (t *table) take(g group, run bedRun) {
 		rows = append(rows, r)
 	}
 	if err := run.problem(); err != nil {
-		rows = append(rows, row{Group: g.name, What: g.name + ": the rest of the group", Wanted: "runs to its end", Seen: err.Error()})
+		rows = append(rows, row{What: g.name + ": the rest of the group", Wanted: "runs to its end", Seen: err.Error()})
 	}
 	t.add(rows...)
 }

@@ -53,3 +53,8 @@ func (s spread) show(backends []*backend) string {
 	}
 	return text
 }
+
+// list is every key with its number, in their order: "Internal:1 Unavailable:2".
+func (s spread) list() string {
+	return strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(map[string]int(s)), "map["), "]")
+}

@@ -75,7 +75,7 @@ func (w windows) show() string {
 	failed := w.failures()
 	text := fmt.Sprintf("%d of %d failed", failed.total(), failed.total()+w.answers().total())
 	if len(failed) > 0 {
-		text += " (" + strings.Trim(fmt.Sprint(failed), "map[]") + ")"
+		text += " (" + failed.list() + ")"
 	}
 	return text + fmt.Sprintf("; 2 s windows in %% of the rate: %s", strings.Trim(fmt.Sprint(w.percents()), "[]"))
 }

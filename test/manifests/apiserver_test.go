@@ -199,7 +199,8 @@ func (s server) compare(t *testing.T, g golden, old, changed map[string]any) (co
 }
 
 // leftToPeople are the probes of an object that the webhook rewrites and migrate
-// does not: in a block that others share, and where a patch in another file writes.
+// does not: in a block that others share, in text that cannot be edited, and where a
+// patch in another file writes.
 func leftToPeople(g golden, object string) []string {
 	return map[string][]string{
 		"a-command-shared-with-a-hook Pod/hook":                {"server liveness"},
@@ -207,6 +208,7 @@ func leftToPeople(g golden, object string) []string {
 		"a-kustomization-with-patches Deployment/other":        {"other startup"},
 		"a-patch-next-to-its-kustomization Deployment/patched": {"server liveness"},
 		"a-patch-next-to-its-kustomization Deployment/inline":  {"server liveness"},
+		"text-that-cannot-be-edited Pod/escaped":               {"server liveness"},
 	}[g.name+" "+object]
 }
 

@@ -95,7 +95,7 @@ func (o *options) run(streams genericiooptions.IOStreams, command []string) erro
 
 // ofFile explains the probes of a manifest.
 func (o *options) ofFile(stdin io.Reader, allowed mutate.Policy) ([]Explanation, error) {
-	edits := manifest.Options{Policy: allowed}
+	edits := manifest.Options{Policy: allowed, Template: manifest.IsTemplate(o.filename)}
 	for _, text := range o.paths {
 		path, err := manifest.ParsePath(text)
 		if err != nil {

@@ -182,3 +182,35 @@ func TestWrongUseIsNamedWithTheRemedy(t *testing.T) {
 		})
 	}
 }
+
+func TestATemplateIsNotJudgedAsIfItWereRendered(t *testing.T) {
+	for file, text := range map[string]string{
+		"values.yaml":     "probe: {exec: {command: [grpc_health_probe, '-addr=:{{ .Values.port }}']}}\n",
+		"deployment.yaml": pod("-addr=:{{ .Values.port }}"),
+		"pod.yaml.tpl":    pod("-addr=:9000"),
+	} {
+		path := filepath.Join(t.TempDir(), file)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		output, err := run(t, "-f", path)
+		if err != nil || !strings.Contains(output, "This is a template") || strings.Contains(output, "always") {
+			t.Errorf("%s: %v\n%s", file, err, output)
+		}
+	}
+}
+
+// pod is a Pod whose probe has a word.
+func pod(word string) string {
+	return `apiVersion: v1
+kind: Pod
+metadata: {name: cart}
+spec:
+  containers:
+  - name: server
+    ports: [{containerPort: 9000}]
+    livenessProbe:
+      exec:
+        command: [grpc_health_probe, "` + word + `"]
+`
+}

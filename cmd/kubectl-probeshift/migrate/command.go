@@ -52,7 +52,12 @@ place of a probe is suggested.`,
 
   # As a filter
   kubectl get deployment cart -o yaml | kubectl probeshift migrate -f - --write`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("migrate: %q is no flag: name files with -f, such as -f %s", args[0], args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			run, err := o.run(streams)
 			if err != nil {

@@ -3,29 +3,23 @@ package migrate
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/probeshift/probeshift/pkg/manifest"
-	"github.com/probeshift/probeshift/pkg/mutate"
 )
 
 /*
 A kustomize patch holds a part of an object. What shows that a probe may be
-rewritten stands in another file, so a patch is left unless no evidence is asked
-for. And while a patch still writes to an exec handler, the probe in its base has
-to stay exec: the patched object would have both handlers, or the patch would not
-apply.
+rewritten stands in another file, so a patch is left. And while a patch writes to a
+probe, the probe in its base has to stay exec: the patched object would have both
+handlers, or the patch would not apply.
 */
 
 // kustomizationNames are the names that kustomize looks for, in its order.
 var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-// patchesAbove is how many directories above a file are looked at for a
-// kustomization that names it as a patch.
-const patchesAbove = 3
 
 // kustomization is the part of a kustomization file that matters here.
 type kustomization struct {
@@ -37,16 +31,34 @@ type kustomization struct {
 	Patches               []patch  `yaml:"patches"`
 	PatchesStrategicMerge []string `yaml:"patchesStrategicMerge"`
 	PatchesJSON6902       []patch  `yaml:"patchesJson6902"`
+	// Replacements and the rest write to objects too.
+	Replacements      []replacement     `yaml:"replacements"`
+	CommonAnnotations map[string]string `yaml:"commonAnnotations"`
+	NamePrefix        string            `yaml:"namePrefix"`
+	NameSuffix        string            `yaml:"nameSuffix"`
 }
 
 // patch is a patch with its target, in a file or inline.
 type patch struct {
-	Path   string `yaml:"path"`
-	Patch  string `yaml:"patch"`
-	Target struct {
-		Kind string `yaml:"kind"`
-		Name string `yaml:"name"`
-	} `yaml:"target"`
+	Path   string  `yaml:"path"`
+	Patch  string  `yaml:"patch"`
+	Target *target `yaml:"target"`
+}
+
+// target names objects; its texts are regular expressions, and what else it says
+// narrows them.
+type target struct {
+	Kind string `yaml:"kind"`
+	Name string `yaml:"name"`
+}
+
+// replacement copies a value into fields, inline or in a file.
+type replacement struct {
+	Path    string `yaml:"path"`
+	Targets []struct {
+		Select     target   `yaml:"select"`
+		FieldPaths []string `yaml:"fieldPaths"`
+	} `yaml:"targets"`
 }
 
 // local are the files and directories that a kustomization names.
@@ -74,7 +86,11 @@ func (k *kustomization) all() []patch {
 }
 
 // kustomizations are those seen, by their directories; nil where there is none.
-type kustomizations struct{ byDir map[string]*kustomization }
+type kustomizations struct {
+	byDir map[string]*kustomization
+	// looked are the directories above which look has looked.
+	looked map[string]bool
+}
 
 // in is the kustomization of a directory, or nil. One that does not parse counts
 // as none: kustomize would refuse it.
@@ -102,13 +118,15 @@ func (k *kustomizations) in(dir string) *kustomization {
 	return k.byDir[dir]
 }
 
-// look reads the kustomizations that may name files of a directory.
+// look reads the kustomizations that may name files of a directory: its own, and
+// those above it up to the root of the repository or of the file system.
 func (k *kustomizations) look(dir string) {
-	for range patchesAbove {
-		if _, seen := k.byDir[dir]; seen {
+	for !k.looked[dir] {
+		k.looked[dir] = true
+		k.in(dir)
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 			return
 		}
-		k.in(dir)
 		dir = filepath.Dir(dir)
 	}
 }
@@ -129,15 +147,15 @@ func (k *kustomizations) patchFiles() map[string]bool {
 	return files
 }
 
-// held are the probes that must stay exec because a patch that is left writes to
-// them.
-func (k *kustomizations) held(options manifest.Options, shown func(string) string) []manifest.Held {
-	var all []manifest.Held
-	options.Patch = true
+// held are the probes that must stay exec because a kustomization writes to them,
+// or to what they are judged by.
+func (k *kustomizations) held(shown func(string) string) (all []manifest.Held) {
+	renamed := false
 	for _, found := range k.byDir {
 		if found == nil {
 			continue
 		}
+		renamed = renamed || found.NamePrefix+found.NameSuffix != ""
 		for _, p := range found.all() {
 			content, by := []byte(p.Patch), found.file
 			if p.Path != "" {
@@ -147,35 +165,43 @@ func (k *kustomizations) held(options manifest.Options, shown func(string) strin
 					continue
 				}
 			}
-			result, err := manifest.Edit(content, options)
-			if err != nil {
-				continue // told when the file itself is edited
-			}
-			inline := p.Path == ""
-			for _, f := range result.Findings {
-				if inline || f.Outcome != mutate.Rewritten {
-					all = append(all, hold(f, p, shown(by)))
-				}
+			all = append(all, p.holds(content, shown(by))...)
+		}
+		for _, r := range found.replacements() {
+			all = append(all, r.holds(shown(found.file))...)
+		}
+		for key := range found.CommonAnnotations {
+			if manifest.DecidingAnnotation(key) {
+				all = append(all, manifest.Held{By: shown(found.file)})
 			}
 		}
 	}
+	for i := range all {
+		if renamed { // a patch may name an object as it was or as it is
+			all[i].Name = nil
+		}
+	}
+	slices.SortStableFunc(all, func(a, b manifest.Held) int { return strings.Compare(a.By, b.By) })
 	return all
 }
 
-var probeInPath = regexp.MustCompile(`(liveness|readiness|startup)Probe`)
-
-// hold names what a patch, of which a finding was made, writes to.
-func hold(f manifest.Finding, p patch, by string) manifest.Held {
-	h := manifest.Held{Kind: f.Kind, Container: f.Container, Probe: f.Probe, By: by}
-	name := regexp.QuoteMeta(f.Name)
-	if p.Target.Kind != "" || p.Target.Name != "" {
-		h.Kind, name = p.Target.Kind, p.Target.Name
+// replacements are those of a kustomization, of which a file may hold one or a list.
+func (k *kustomization) replacements() (all []replacement) {
+	for _, r := range k.Replacements {
+		if r.Path == "" {
+			all = append(all, r)
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(filepath.Dir(k.file), r.Path))
+		if err != nil {
+			continue
+		}
+		var one replacement
+		var list []replacement
+		if yaml.Unmarshal(content, &list) != nil && yaml.Unmarshal(content, &one) == nil {
+			list = append(list, one)
+		}
+		all = append(all, list...)
 	}
-	if pattern, err := regexp.Compile("^(?:" + name + ")$"); err == nil && name != "" {
-		h.Name = pattern
-	}
-	if m := probeInPath.FindStringSubmatch(f.Detail); h.Probe == "" && m != nil {
-		h.Probe = mutate.ProbeKind(m[1])
-	}
-	return h
+	return all
 }

@@ -2,13 +2,18 @@ package migrate_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/probeshift/probeshift/cmd/kubectl-probeshift/exit"
+	"github.com/probeshift/probeshift/cmd/kubectl-probeshift/migrate"
 )
 
 func TestWithoutAModeADiffIsPrintedAndNothingChanges(t *testing.T) {
@@ -99,7 +104,7 @@ func TestJSONTellsAllAndNothingElseIsPrinted(t *testing.T) {
 	if f.Line != 11 || f.Column != 7 || f.Outcome != "would-rewrite" || f.Sentence == "" || f.GRPC["port"] != 8080.0 {
 		t.Errorf("finding: %+v", f)
 	}
-	want := map[string]int{"files": 2, "changed": 1, "rewritten": 0, "wouldRewrite": 1, "skipped": 0, "untouched": 0}
+	want := map[string]int{"files": 2, "changed": 1, "failed": 0, "rewritten": 0, "wouldRewrite": 1, "skipped": 0, "untouched": 0}
 	if diff := cmp.Diff(want, got.Totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
@@ -137,5 +142,67 @@ func TestWrongFlagsAreNamedWithTheRemedy(t *testing.T) {
 				t.Errorf("%v does not say %q", err, tc.says)
 			}
 		})
+	}
+}
+
+func TestADirectoryThatHoldsNothingToReadIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "README.md"), "grpc_health_probe\n")
+	if _, _, err := run(t, "", "-f", dir, "--check"); exit.Code(err) != exit.Error || !strings.Contains(err.Error(), "no file to read is in it") {
+		t.Errorf("CI would be green: %v", err)
+	}
+	write(t, filepath.Join(dir, "a", "cart.yaml"), "kind: Other\n")
+	if _, _, err := run(t, "", "-f", dir, "-f", filepath.Join(dir, "a"), "--check"); err != nil {
+		t.Errorf("what was read already counts as nothing: %v", err)
+	}
+}
+
+func TestTheHeaderOfADiffIsReadByPatchAndGit(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a dir", "cart.yaml"), legacy("cart"))
+	write(t, filepath.Join(dir, "work", "cart.yaml"), legacy("cart"))
+	t.Chdir(filepath.Join(dir, "work"))
+	for name, header := range map[string]string{
+		"cart.yaml":                              "--- a/cart.yaml\n+++ b/cart.yaml\n",
+		"../a dir/cart.yaml":                     "--- a/a dir/cart.yaml\t\n+++ b/a dir/cart.yaml\t\n",
+		filepath.Join(dir, "a dir", "cart.yaml"): "--- a" + filepath.ToSlash(dir) + "/a dir/cart.yaml\t\n",
+	} {
+		if stdout, _, err := run(t, "", "-f", name); err != nil || !strings.HasPrefix(stdout, header) {
+			t.Errorf("%s: %v\n%s", name, err, stdout)
+		}
+	}
+}
+
+func TestAWordWithoutAFlagIsNamedWithTheRemedy(t *testing.T) {
+	if _, _, err := run(t, "", "deploy/"); err == nil || !strings.Contains(err.Error(), "-f deploy/") {
+		t.Errorf("the remedy is missing: %v", err)
+	}
+}
+
+func TestAPatchFarBelowItsKustomizationIsAPatch(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "kustomization.yaml"), "patches: [{path: a/b/c/d/cart.yaml}]\n")
+	path := filepath.Join(dir, "a", "b", "c", "d", "cart.yaml")
+	write(t, path, legacy("cart"))
+	for _, name := range []string{path, filepath.Dir(path)} {
+		if stdout, _, err := run(t, "", "-f", name, "--check"); err != nil || !strings.Contains(stdout, "kustomize-patch") {
+			t.Errorf("%s: %v\n%s", name, err, stdout)
+		}
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestADiffThatCannotBeWrittenIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cart.yaml")
+	write(t, path, legacy("cart"))
+	command := migrate.New(genericiooptions.IOStreams{In: strings.NewReader(""), Out: full{}, ErrOut: io.Discard})
+	command.SilenceUsage, command.SilenceErrors = true, true
+	command.SetArgs([]string{"-f", path})
+	if err := command.ExecuteContext(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the diff is lost and the error is %v", err)
 	}
 }

@@ -64,7 +64,10 @@ func replace(in files, path string, read os.FileInfo, content []byte) (notes []s
 	if !os.SameFile(now, read) || now.Size() != read.Size() || !now.ModTime().Equal(read.ModTime()) {
 		return nil, fmt.Errorf("it was changed while it was read: run migrate again")
 	}
-	if n := links(read); n > 1 {
+	switch n := links(now); {
+	case n == 2:
+		notes = append(notes, "a hard link was broken: the other name of the file has the old content")
+	case n > 2:
 		notes = append(notes, fmt.Sprintf("a hard link was broken: the %d other names of the file have the old content", n-1))
 	}
 	return notes, os.Rename(temp.Name(), path)

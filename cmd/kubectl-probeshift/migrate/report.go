@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -36,10 +37,13 @@ type fileReport struct {
 	Diff     string             `json:"diff,omitempty"`
 }
 
-// totals counts probes; Untouched are texts in which none could be read.
+// totals counts probes and files; Untouched are texts in which no probe could be
+// read, Changed files that would change or, with --write, have changed, and Failed
+// those with an error.
 type totals struct {
 	Files        int `json:"files"`
 	Changed      int `json:"changed"`
+	Failed       int `json:"failed"`
 	Rewritten    int `json:"rewritten"`
 	WouldRewrite int `json:"wouldRewrite"`
 	Skipped      int `json:"skipped"`
@@ -57,10 +61,11 @@ func newReport(r *run) *report {
 // add takes a file in.
 func (p *report) add(e edited) {
 	p.Totals.Files++
-	if e.Changed {
+	if e.written || e.Changed && p.run.mode != write {
 		p.Totals.Changed++
 	}
 	if e.err != nil {
+		p.Totals.Failed++
 		p.errs = append(p.errs, e.err)
 	}
 	p.count(e)
@@ -72,7 +77,9 @@ func (p *report) add(e edited) {
 		return
 	}
 	if p.run.mode == show && e.Changed {
-		fmt.Fprint(p.run.streams.Out, e.diff())
+		if _, err := io.WriteString(p.run.streams.Out, e.diff()); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("write the diff of %s: %w", shownPath(e.path), err))
+		}
 	}
 	for _, f := range e.Findings {
 		p.finding(shownPath(e.path), f)
@@ -185,7 +192,7 @@ func (p *report) finish() error {
 		}
 		return errors.Join(append(p.errs, p.run.format.Write(out, p))...)
 	}
-	p.screen.Line(p.Totals.sentence(p.run.mode))
+	p.screen.Wrapped("", p.Totals.sentence(p.run.mode))
 	return errors.Join(p.errs...)
 }
 
@@ -198,6 +205,9 @@ func (t totals) sentence(m mode) string {
 	text += fmt.Sprintf(" in %d of %s, %d left as they are", t.Changed, count(t.Files, "file"), t.Skipped)
 	if t.Untouched > 0 {
 		text += ", " + count(t.Untouched, "place") + " to look at by hand"
+	}
+	if t.Failed > 0 {
+		text += ", " + count(t.Failed, "file") + " failed"
 	}
 	return text + "."
 }

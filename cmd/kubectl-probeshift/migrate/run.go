@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -50,8 +51,14 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	r.edits.Held = sources.kustomizations.held(r.edits, shownPath)
+	r.edits.Held = sources.kustomizations.held(shownPath)
 	report := newReport(r)
+	report.errs = sources.errs
+	for _, note := range sources.notes {
+		if r.format.Table() {
+			report.screen.Wrapped("note: ", note)
+		}
+	}
 	progress := screen.NewProgress(r.streams.ErrOut, "files")
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -147,7 +154,7 @@ func (r *run) edit(s source) edited {
 		return e
 	}
 	options := r.edits
-	options.Patch = s.patch
+	options.Patch, options.Template = s.patch, manifest.IsTemplate(s.path)
 	if s.patch {
 		options.Held = nil
 	}
@@ -159,9 +166,7 @@ func (r *run) edit(s source) edited {
 		e.before, e.Content = nil, nil
 	}
 	if r.mode != write {
-		for i := range e.Findings {
-			asPlanned(&e.Findings[i])
-		}
+		e.planned()
 	}
 	return e
 }
@@ -193,11 +198,13 @@ func readFile(path string) ([]byte, os.FileInfo, error) {
 	}
 }
 
-// asPlanned tells a finding as something that is not done.
-func asPlanned(f *manifest.Finding) {
-	if f.Outcome == mutate.Rewritten {
-		f.Outcome = mutate.WouldRewrite
-		f.Sentence = mutate.Finding{Outcome: f.Outcome, GRPC: f.GRPC}.Sentence()
+// planned tells the findings as something that is not done.
+func (e *edited) planned() {
+	for i := range e.Findings {
+		if f := &e.Findings[i]; f.Outcome == mutate.Rewritten {
+			f.Outcome = mutate.WouldRewrite
+			f.Sentence = mutate.Finding{Outcome: f.Outcome, GRPC: f.GRPC}.Sentence()
+		}
 	}
 }
 
@@ -208,11 +215,14 @@ func (r *run) write(e *edited) {
 		e.written = e.err == nil
 		return
 	}
+	if e.pipe {
+		e.err = fmt.Errorf("write %s: it is no regular file: use -f - --write as a filter", shownPath(e.path))
+		e.planned()
+		return
+	}
 	if e.notes, e.err = replace(r.files, e.real, e.stamp, e.Content); e.err != nil {
 		e.err = fmt.Errorf("write %s: %w; the file is as it was", shownPath(e.path), plainCause(e.err))
-		for i := range e.Findings {
-			asPlanned(&e.Findings[i])
-		}
+		e.planned()
 		return
 	}
 	if e.real != absolute(e.path) {
@@ -221,9 +231,17 @@ func (r *run) write(e *edited) {
 	e.written = true
 }
 
-// diff is the unified diff of a file that changes, as patch and git apply read it.
+// diff is the unified diff of a file that changes, as patch -p1 and git apply read
+// it: neither takes an absolute path or one that leads up, and a tab ends a name
+// with blanks.
 func (e *edited) diff() string {
-	name := filepath.ToSlash(shownPath(e.path))
+	name := strings.TrimLeft(filepath.ToSlash(shownPath(e.path)), "/")
+	for strings.HasPrefix(name, "../") {
+		name = name[len("../"):]
+	}
+	if strings.Contains(name, " ") {
+		name += "\t"
+	}
 	return udiff.Unified("a/"+name, "b/"+name, string(e.before), string(e.Content))
 }
 

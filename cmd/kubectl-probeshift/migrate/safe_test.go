@@ -59,11 +59,14 @@ func TestAHardLinkIsBrokenAndToldOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, _, err := run(t, "", "-f", one, "--write")
-	if err != nil || !strings.Contains(stdout, "a hard link was broken") {
+	if err != nil || !strings.Contains(stdout, "a hard link was broken: the other name of the file has the old content") {
 		t.Errorf("%v\n%s", err, stdout)
 	}
 	holds(t, one, migrated("cart"))
 	holds(t, two, legacy("cart"))
+	if stdout, _, err := run(t, "", "-f", two, "--write"); err != nil || strings.Contains(stdout, "hard link") {
+		t.Errorf("the last name is no longer a link: %v\n%s", err, stdout)
+	}
 }
 
 // TestAFolderThatCannotBeWrittenKeepsItsFiles runs the command as a process of
@@ -72,7 +75,9 @@ func TestAFolderThatCannotBeWrittenKeepsItsFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "work", "a", "cart.yaml"), legacy("cart"))
 	write(t, filepath.Join(dir, "work", "b", "cart.yaml"), legacy("other"))
-	modes := map[string]os.FileMode{filepath.Dir(dir): 0o755, "work/a": 0o555, "work/b": 0o777}
+	write(t, filepath.Join(dir, "work", "c", "cart.yaml"), legacy("hidden"))
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "work", "c"), 0o755) }) // so that it can be removed
+	modes := map[string]os.FileMode{filepath.Dir(dir): 0o755, "work/a": 0o555, "work/b": 0o777, "work/c": 0}
 	for path, mode := range modes {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
@@ -94,6 +99,12 @@ func TestAFolderThatCannotBeWrittenKeepsItsFiles(t *testing.T) {
 	output, err := command.CombinedOutput()
 	if err == nil || !strings.Contains(string(output), "write a/cart.yaml: permission denied; the file is as it was") {
 		t.Errorf("%v\n%s", err, output)
+	}
+	if !strings.Contains(string(output), "read c: permission denied") {
+		t.Errorf("the directory that cannot be read is not told of:\n%s", output)
+	}
+	if !strings.Contains(string(output), "1 probe rewritten in 1 of 2 files, 0 left as they are, 1 file failed.") {
+		t.Errorf("the sum is another:\n%s", output)
 	}
 	holds(t, filepath.Join(dir, "work", "a", "cart.yaml"), legacy("cart"))
 	holds(t, filepath.Join(dir, "work", "b", "cart.yaml"), migrated("other"))
@@ -167,5 +178,66 @@ func TestASignalEndsItBetweenFiles(t *testing.T) {
 	}
 	if n := len(names(t, dir)); n != files || done == 0 || done == n {
 		t.Errorf("%d of %d files are done", done, n)
+	}
+}
+
+func TestALinkToADirectoryIsFollowedWhereItIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, "shop/cart.yaml", legacy("cart"))
+	write(t, "all/other.yaml", "kind: Other\n")
+	for _, link := range []string{"link", "all/link"} {
+		if err := os.Symlink(filepath.Join(dir, "shop"), link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdout, _, err := run(t, "", "-f", "link", "--check")
+	if err == nil || !strings.Contains(stdout, "link/cart.yaml:11:7: Pod/cart server liveness would rewrite") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	if err := os.Mkdir("links", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename("link", "links/link"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = run(t, "", "-f", "links", "--check"); err == nil || !strings.Contains(err.Error(), "links/link: a link to a directory is not followed") {
+		t.Errorf("the error does not say what the directory holds: %v", err)
+	}
+	stdout, _, err = run(t, "", "-f", "all", "--check")
+	if err != nil || !strings.Contains(stdout, "note: all/link: a link to a directory is not followed") {
+		t.Errorf("the link is passed over without a word: %v\n%s", err, stdout)
+	}
+}
+
+// asProcess runs the command as a process of its own, by a shell's line in which "$@"
+// stands for it.
+func asProcess(t *testing.T, dir, line string) (output string, err error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "sh", "-c", line, "sh", os.Args[0])
+	command.Dir, command.Env = dir, append(os.Environ(), asCommand+"=yes")
+	told, err := command.CombinedOutput()
+	return string(told), err
+}
+
+func TestAPipeIsReadAndNeverReplaced(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "cart.yaml"), legacy("cart"))
+	output, err := asProcess(t, dir, `cat cart.yaml | "$@" -f /dev/stdin`)
+	if err != nil || !strings.Contains(output, "/dev/stdin:11:7: Pod/cart server liveness would rewrite") {
+		t.Errorf("%v\n%s", err, output)
+	}
+	output, err = asProcess(t, dir, `cat cart.yaml | "$@" -f /dev/stdin --write`)
+	if err == nil || !strings.Contains(output, "it is no regular file: use -f - --write as a filter") {
+		t.Errorf("%v\n%s", err, output)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err = asProcess(t, dir, `cat cart.yaml > fifo & "$@" -f fifo --write`); err == nil {
+		t.Errorf("no error:\n%s", output)
+	}
+	if info, err := os.Lstat(filepath.Join(dir, "fifo")); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("the pipe was replaced: %v, %v", info, err)
 	}
 }

@@ -19,6 +19,8 @@ type source struct {
 	path, real string
 	// patch says that a kustomization names it as a patch.
 	patch bool
+	// pipe says that it is no regular file: it can be read, but not replaced.
+	pipe bool
 }
 
 // extensions are those of the files that are read in directories. A file that is
@@ -31,11 +33,18 @@ type sources struct {
 	seen           map[string]bool
 	realDirs       map[string]string
 	kustomizations kustomizations
+	// found counts what was found, with what was there already.
+	found int
+	// notes are what a person should know, and errs what could not be read; the rest
+	// is read all the same.
+	notes []string
+	errs  []error
 }
 
 // findSources finds the files behind the names.
 func findSources(names []string) (*sources, error) {
-	s := &sources{seen: map[string]bool{}, realDirs: map[string]string{}, kustomizations: kustomizations{byDir: map[string]*kustomization{}}}
+	s := &sources{seen: map[string]bool{}, realDirs: map[string]string{},
+		kustomizations: kustomizations{byDir: map[string]*kustomization{}, looked: map[string]bool{}}}
 	for _, name := range names {
 		if name == stdin {
 			if !s.seen[stdin] {
@@ -51,11 +60,20 @@ func findSources(names []string) (*sources, error) {
 		if err != nil {
 			return nil, err
 		}
-		first := len(s.all)
-		if !info.IsDir() {
+		first, found, noted := len(s.all), s.found, len(s.notes)
+		switch {
+		case info.Mode().IsRegular():
 			err = s.addFile(name)
-		} else {
+		case !info.IsDir():
+			s.addPipe(name)
+		default:
 			err = s.addDirectory(name)
+			if err == nil && s.found == found {
+				err = fmt.Errorf("%s: no file to read is in it: write manifests as *.yaml, *.yml or *.json, or name other files", name)
+				for _, note := range s.notes[noted:] {
+					err = errors.Join(err, errors.New(note))
+				}
+			}
 			slices.SortFunc(s.all[first:], func(a, b source) int { return strings.Compare(a.path, b.path) })
 		}
 		if err != nil {
@@ -72,12 +90,23 @@ func findSources(names []string) (*sources, error) {
 // addDirectory adds the files below a directory, and the local resources of
 // kustomizations in it that stand elsewhere.
 func (s *sources) addDirectory(root string) error {
+	if info, err := os.Lstat(root); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		root += string(filepath.Separator) // WalkDir does not follow its root
+	}
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
+			err = fmt.Errorf("read %s: %w", path, plainCause(err))
+			if entry == nil || path == root {
+				return err
+			}
+			s.errs = append(s.errs, err)
+			return fs.SkipDir
 		}
 		name := entry.Name()
 		switch {
+		case entry.Type()&fs.ModeSymlink != 0 && !strings.HasPrefix(name, ".") && leadsToDirectory(path):
+			s.notes = append(s.notes, path+": a link to a directory is not followed: name it with -f if it belongs to the manifests")
+			return nil
 		case entry.IsDir() && path != root && strings.HasPrefix(name, ".") && name != "..":
 			return fs.SkipDir
 		case entry.IsDir():
@@ -95,6 +124,11 @@ func (s *sources) addDirectory(root string) error {
 		}
 		return s.addFile(path)
 	})
+}
+
+func leadsToDirectory(link string) bool {
+	info, err := os.Stat(link)
+	return err == nil && info.IsDir()
 }
 
 // leadsToFile says whether a link leads to a file: not into nothing, and not to a
@@ -138,7 +172,17 @@ func (s *sources) addFile(path string) error {
 	return err
 }
 
+// addPipe adds what is read once, by its own name: a pipe of the shell leads to no
+// file.
+func (s *sources) addPipe(name string) {
+	if !s.seen[name] {
+		s.seen[name] = true
+		s.all = append(s.all, source{path: name, real: name, pipe: true})
+	}
+}
+
 func (s *sources) add(path, resolved string) {
+	s.found++
 	if s.seen[resolved] {
 		return
 	}
