@@ -77,7 +77,8 @@ func TestSidecarsBehindAnAPIServer(t *testing.T) {
 	}
 }
 
-// lbGolden are the golden cases of one variant.
+// lbGolden are the golden cases of one variant, of the namespace that become
+// labels.
 func lbGolden(t *testing.T, flags lbcases.Flags) []lbcases.Case {
 	t.Helper()
 	all, err := lbcases.Load()
@@ -87,7 +88,7 @@ func lbGolden(t *testing.T, flags lbcases.Flags) []lbcases.Case {
 	knowsPodResources := serverMinor(t) >= minorPodResources
 	var some []lbcases.Case
 	for _, c := range all {
-		if c.Flags == flags && (knowsPodResources || c.Pod.Spec.Resources == nil) {
+		if c.Flags == flags && c.Pod.Namespace == lbcases.Namespace && (knowsPodResources || c.Pod.Spec.Resources == nil) {
 			some = append(some, c)
 		}
 	}
