@@ -43,7 +43,7 @@ func FuzzShare(f *testing.F) {
 		var want, got any
 		// YAML has no keys of more than 1024 characters.
 		if len(document) > 1000 || !printable(document) || json.Unmarshal([]byte(document), &want) != nil {
-			t.Skip("nothing that a bootstrap is")
+			return // nothing that a bootstrap is
 		}
 		// A bootstrap has no key twice.
 		once, err := json.Marshal(want)
