@@ -51,7 +51,7 @@ type Observed struct {
 	// Rotate and Revoke are the values of the Secret's annotations.
 	Rotate, Revoke string
 	// Held is for how long this replica has seen each certificate in the live
-	// caBundle without a break, by SHA-256.
+	// object without a break, by SHA-256.
 	Held map[string]time.Duration
 	// Issuer signed the leaf that this replica serves, and LeafUntil is when
 	// that leaf ends; nil and zero without a leaf.
@@ -217,7 +217,7 @@ func (o Options) replace(now Now, state State, seen Observed) (State, Actions) {
 	}
 	state.ActivatedAt = now.Latest()
 	if state.Next != nil && !o.spent(now, state.Next.Certificate) {
-		untrusted := seen.Held[state.Next.SHA256] < o.Settle
+		untrusted := seen.Held[state.Next.SHA256] < o.Settle || o.overlapLeft(now, state) > 0
 		old := state.Current.Certificate
 		state.Current, state.Next = *state.Next, nil
 		return state.keep(old, o.retireAt(now, state)), Actions{Step: StepReplace, Untrusted: untrusted}
@@ -250,12 +250,13 @@ func (o Options) keep(now Now, state State, seen Observed) (State, Actions) {
 	return state.keep(*seen.Issuer, latest(o.retireAt(now, state), seen.LeafUntil)), Actions{Step: StepKeep}
 }
 
-// activate makes the next CA sign once it has been trusted long enough.
+// activate makes the next CA sign once it has been trusted long enough, and
+// known for long enough to those who took what to trust only once.
 func (o Options) activate(now Now, state State, seen Observed) (State, Actions) {
 	if state.Next == nil {
 		return state, Actions{}
 	}
-	if held, ok := seen.Held[state.Next.SHA256]; !ok || held < o.Settle {
+	if held, ok := seen.Held[state.Next.SHA256]; !ok || held < o.Settle || o.overlapLeft(now, state) > 0 {
 		return state, Actions{}
 	}
 	old := state.Current.Certificate
@@ -285,7 +286,7 @@ func (o Options) prepare(now Now, state State, seen Observed) (State, Actions) {
 	life := state.Current.NotAfter.Sub(state.Current.issuedAt())
 	due := !now.Server.Before(state.Current.issuedAt().Add(life * 2 / 3))
 	switch {
-	case state.Next != nil || !asked && !due || len(state.named()) >= maxBundle:
+	case state.Next != nil || !asked && !due || len(state.named()) >= MaxBundle:
 		return state, Actions{}
 	case seen.Fresh == nil:
 		return state, Actions{NeedsFresh: true}
@@ -300,6 +301,15 @@ func (o Options) prepare(now Now, state State, seen Observed) (State, Actions) {
 // bundle.
 func (o Options) retireAt(now Now, state State) time.Time {
 	return now.Latest().Add(max(state.LeafLife, o.LeafLife) + o.RetireMargin)
+}
+
+// overlapLeft returns how long the next CA has to wait for the end of the
+// overlap, 0 without one.
+func (o Options) overlapLeft(now Now, state State) time.Duration {
+	if o.Overlap == 0 {
+		return 0
+	}
+	return max(0, state.PreparedAt.Add(o.Overlap).Sub(now.Earliest()))
 }
 
 // spent tells whether a CA is of no use for a new leaf.

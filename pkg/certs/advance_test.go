@@ -23,8 +23,6 @@ func ca(name string, issued time.Duration) Authority {
 	}}
 }
 
-const day = 24 * time.Hour
-
 func next(name string, issued time.Duration) *Authority {
 	a := ca(name, issued)
 	return &a
@@ -246,5 +244,41 @@ func TestAdvance(t *testing.T) {
 				t.Error("equal arguments give different results")
 			}
 		})
+	}
+}
+
+func TestTheNextCAWaitsForTheOverlap(t *testing.T) {
+	options := DefaultDiscoveryOptions()
+	settled := map[string]time.Duration{"two": options.Settle}
+	made := simOrigin.Add(60 * day)
+	rotating := State{Epoch: 4, Current: ca("one", 0), Next: next("two", 60*day), LeafLife: options.LeafLife, PreparedAt: made}
+	for sentence, test := range map[string]struct {
+		now  Now
+		held map[string]time.Duration
+		step Step
+		left time.Duration
+	}{
+		"before the overlap has ended": {
+			Now{Local: made.Add(year - time.Second), Server: made.Add(year - time.Second)}, settled, "", time.Second,
+		},
+		"when it has ended on one clock": {
+			Now{Local: made.Add(year), Server: made.Add(year - time.Hour)}, settled, "", time.Hour,
+		},
+		"when it has ended, and the settle time has not": {
+			Now{Local: made.Add(year), Server: made.Add(year)}, nil, "", 0,
+		},
+		"when both have ended": {
+			Now{Local: made.Add(year), Server: made.Add(year)}, settled, StepActivate, 0,
+		},
+	} {
+		rotating.Current.NotAfter = made.Add(5 * year)
+		rotating.Next.NotAfter = made.Add(10 * year)
+		_, actions := options.Advance(test.now, rotating, Observed{Live: &rotating, Held: test.held})
+		if actions.Step != test.step {
+			t.Errorf("%s: step %q, want %q", sentence, actions.Step, test.step)
+		}
+		if left := options.overlapLeft(test.now, rotating); left != test.left {
+			t.Errorf("%s: %s left, want %s", sentence, left, test.left)
+		}
 	}
 }

@@ -2,18 +2,15 @@ package certs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/runtime"
 	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -22,20 +19,34 @@ import (
 // callTimeout bounds one call of the API server.
 const callTimeout = 10 * time.Second
 
-// api is the store of a real API server. Its clients are those of two groups:
-// a client set of all groups would make the program a third larger.
-type api struct {
-	options   Options
-	core      coreclient.CoreV1Interface
-	admission admissionclient.AdmissionregistrationV1Interface
-	dates     *dates
+// apiStore is the store of a real API server.
+type apiStore interface {
+	store
+	// watched are the objects that the store reads and writes.
+	watched() []watched
 }
 
-var _ store = (*api)(nil)
+// watched is one object, followed by its name: RBAC allows no more.
+type watched struct {
+	client                    rest.Interface
+	resource, namespace, name string
+	example                   runtime.Object
+	// read takes from a version of the object what it trusts. It says no to
+	// what is none, and is nil for the Secret.
+	read func(version any) (configuration, bool)
+}
 
-// newAPI returns the store for a configuration of the client, which it leaves
-// as it is.
-func newAPI(config *rest.Config, options Options) (*api, error) {
+// api is what the stores of both kinds share: the Secret. Clients are those of
+// single groups: a client set of all would make the program a third larger.
+type api struct {
+	options Options
+	core    coreclient.CoreV1Interface
+	dates   *dates
+}
+
+// newStore returns the store for a configuration of the client, which it
+// leaves as it is.
+func newStore(config *rest.Config, options Options) (apiStore, error) {
 	a := &api{options: options, dates: &dates{}}
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 20, 40
@@ -44,10 +55,14 @@ func newAPI(config *rest.Config, options Options) (*api, error) {
 	if a.core, err = coreclient.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("make a client for Secrets: %w", err)
 	}
-	if a.admission, err = admissionclient.NewForConfig(config); err != nil {
+	if options.Kind == Discovery {
+		return &configMapStore{a}, nil
+	}
+	admission, err := admissionclient.NewForConfig(config)
+	if err != nil {
 		return nil, fmt.Errorf("make a client for the webhook's configuration: %w", err)
 	}
-	return a, nil
+	return &webhookStore{a, admission}, nil
 }
 
 func (a *api) readSecret(ctx context.Context) (secret, error) {
@@ -70,7 +85,7 @@ func (a *api) readSecret(ctx context.Context) (secret, error) {
 	state, err := decodeState(object.Data)
 	if err != nil {
 		read.Problem = fmt.Errorf("%s is not readable as the state of the certificates: %w: "+
-			"it will be written again; if it belongs to something else, choose another name with --cert-secret", a.secretName(), err)
+			"it will be written again; if it belongs to something else, choose another name with --%s", a.secretName(), err, a.options.flag("cert-secret"))
 		return read, nil
 	}
 	read.State = &state
@@ -109,109 +124,10 @@ func (a *api) writeSecret(ctx context.Context, on secret, state State) error {
 	return nil
 }
 
-func (a *api) readConfiguration(ctx context.Context) (configuration, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	object, err := a.admission.MutatingWebhookConfigurations().Get(ctx, a.options.Configuration, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return configuration{}, fmt.Errorf("%s does not exist: apply deploy/webhook again, or name yours with --webhook-configuration", a.configurationName())
-	}
-	if err != nil {
-		return configuration{}, a.explain("read", a.configurationName(), err)
-	}
-	return readConfiguration(object), nil
-}
-
-// bundlePatch is what we apply: of each entry the caBundle and nothing else.
-type bundlePatch struct {
-	APIVersion string           `json:"apiVersion"`
-	Kind       string           `json:"kind"`
-	Metadata   patchMetadata    `json:"metadata"`
-	Webhooks   []bundlePatchRow `json:"webhooks"`
-}
-
-type patchMetadata struct {
-	Name            string `json:"name"`
-	ResourceVersion string `json:"resourceVersion"`
-}
-
-type bundlePatchRow struct {
-	Name         string            `json:"name"`
-	ClientConfig bundlePatchClient `json:"clientConfig"`
-}
-
-type bundlePatchClient struct {
-	CABundle []byte `json:"caBundle"`
-}
-
-func (a *api) applyBundles(ctx context.Context, c configuration) (configuration, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	patch := bundlePatch{
-		APIVersion: admissionv1.SchemeGroupVersion.String(),
-		Kind:       "MutatingWebhookConfiguration",
-		Metadata:   patchMetadata{Name: a.options.Configuration, ResourceVersion: c.Version},
-	}
-	for _, e := range c.Entries {
-		patch.Webhooks = append(patch.Webhooks, bundlePatchRow{
-			Name: e.Name, ClientConfig: bundlePatchClient{CABundle: e.Bundle.PEM()},
-		})
-	}
-	content, err := json.Marshal(patch)
-	if err != nil {
-		return configuration{}, fmt.Errorf("encode caBundle: %w", err)
-	}
-	force := true
-	object, err := a.admission.MutatingWebhookConfigurations().Patch(ctx, a.options.Configuration,
-		types.ApplyPatchType, content, metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return configuration{}, errConflict
-	}
-	if err != nil {
-		return configuration{}, a.explain("write the caBundle of", a.configurationName(), err)
-	}
-	return readConfiguration(object), nil
-}
-
-// readConfiguration takes from the object what the rules look at.
-func readConfiguration(object *admissionv1.MutatingWebhookConfiguration) configuration {
-	c := configuration{
-		UID:        string(object.UID),
-		Version:    object.ResourceVersion,
-		Generation: object.Generation,
-		managers:   object.ManagedFields,
-	}
-	for _, webhook := range object.Webhooks {
-		c.Entries = append(c.Entries, entry{
-			Name:   webhook.Name,
-			Host:   hostOf(webhook.ClientConfig),
-			Bundle: ParseBundle(webhook.ClientConfig.CABundle),
-		})
-	}
-	return c
-}
-
-// hostOf returns the name for which API servers verify the leaf.
-func hostOf(client admissionv1.WebhookClientConfig) string {
-	if client.Service != nil {
-		return client.Service.Name + "." + client.Service.Namespace + ".svc"
-	}
-	if client.URL == nil {
-		return ""
-	}
-	// The API server has validated the URL; one that does not parse verifies
-	// for nobody.
-	parsed, err := url.Parse(*client.URL)
-	if err != nil {
-		return ""
-	}
-	return parsed.Hostname()
-}
-
 // explain names the object and, for a refusal, the remedy.
 func (a *api) explain(verb, object string, err error) error {
 	if apierrors.IsForbidden(err) {
-		return fmt.Errorf("%s %s: %w: apply the Role and ClusterRole of deploy/webhook again", verb, object, err)
+		return fmt.Errorf("%s %s: %w: %s", verb, object, err, a.options.words().rights)
 	}
 	if apierrors.IsInvalid(err) {
 		return fmt.Errorf("%s %s: %w: delete it, it is made again", verb, object, err)
@@ -223,8 +139,9 @@ func (a *api) secretName() string {
 	return fmt.Sprintf("Secret %s/%s", a.options.Namespace, a.options.Secret)
 }
 
-func (a *api) configurationName() string {
-	return "MutatingWebhookConfiguration " + a.options.Configuration
+// watchedSecret is the Secret, to be followed.
+func (a *api) watchedSecret() watched {
+	return watched{client: a.core.RESTClient(), resource: "secrets", namespace: a.options.Namespace, name: a.options.Secret, example: &corev1.Secret{}}
 }
 
 // dates remembers the Date header of the API server's last answer.

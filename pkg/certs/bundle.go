@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// maxBundle is how many certificates a caBundle may hold.
-const maxBundle = 16
+// MaxBundle is how many certificates a bundle may hold.
+const MaxBundle = 16
 
 // Bundle is a parsed caBundle.
 type Bundle struct {
@@ -84,7 +84,7 @@ func Merge(now Now, live Bundle, state State) Merged {
 
 // crowdOut takes foreign certificates out until the bundle is small enough.
 func (m *Merged) crowdOut(state State) {
-	excess := len(m.Bundle.Certificates) - maxBundle
+	excess := len(m.Bundle.Certificates) - MaxBundle
 	if excess <= 0 {
 		return
 	}

@@ -38,9 +38,10 @@ type keyring interface {
 
 // x509Keyring is the keyring of ECDSA P-256.
 type x509Keyring struct {
-	names  []string
-	caLife time.Duration
-	random io.Reader
+	subject string // how common names begin
+	names   []string
+	caLife  time.Duration
+	random  io.Reader
 }
 
 var _ keyring = x509Keyring{}
@@ -53,7 +54,7 @@ func (k x509Keyring) mint(now Now) (Authority, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "probeshift webhook CA " + issued.UTC().Format(time.RFC3339)},
+		Subject:               pkix.Name{CommonName: k.subject + " CA " + issued.UTC().Format(time.RFC3339)},
 		NotBefore:             issued.Add(-backdate),
 		NotAfter:              issued.Add(k.caLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
@@ -84,7 +85,7 @@ func (k x509Keyring) sign(now Now, ca Authority, life time.Duration) (*Leaf, err
 	issued, end := leafLife(now, ca.Certificate, life)
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: "probeshift webhook"},
+		Subject:      pkix.Name{CommonName: k.subject},
 		NotBefore:    issued.Add(-backdate),
 		NotAfter:     end,
 		KeyUsage:     x509.KeyUsageDigitalSignature,

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// publish puts what the state names into the live caBundle. The Secret is read
+// publish puts what the state names where clients look for it. The Secret is read
 // once more before the write: between the two readings of this pass another
 // replica may have retired a CA and have taken it out of the bundle.
 func (r *replica) publish(ctx context.Context, read secret, c configuration) (configuration, error) {
@@ -65,22 +66,47 @@ func (r *replica) restoring(c configuration, missing []Certificate) bool {
 	return slices.ContainsFunc(c.Entries, func(e entry) bool { return e.Bundle.Unclean })
 }
 
-// reportPublished tells people about a write of the caBundle.
+// tellForeign tells of certificates in discovery's ConfigMap that discovery did
+// not make. They stay, as a replica that has lost its memory cannot tell them from
+// another's; but nobody else has business there, and sidecars trust what they find.
+func (r *replica) tellForeign(c configuration) {
+	if r.options.Kind != Discovery {
+		return // the caBundle may have other owners
+	}
+	var found []string
+	for _, e := range c.Entries {
+		for _, certificate := range e.Bundle.Certificates {
+			if !r.state.names(certificate.SHA256) {
+				found = append(found, certificate.SHA256)
+			}
+		}
+	}
+	before := r.foreign
+	if r.foreign = strings.Join(found, ", "); r.foreign == "" || r.foreign == before {
+		return
+	}
+	w := r.options.words()
+	r.report.Log.Info("foreign certificates are published: new sidecars trust them too", "object", w.object, "sha256", found)
+	r.report.warn(w.reason+"Foreign", fmt.Sprintf(
+		"%s of %s holds %d certificates that discovery did not make, and sidecars that are injected now trust them too: "+
+			"find who wrote them, then empty the key, which is written again without them", w.field, w.object, len(found)))
+}
+
+// reportPublished tells people about a write of the bundles.
 func (r *replica) reportPublished(before configuration, restoring bool, crowded []Certificate) {
-	r.report.Log.Info("caBundle written", "configuration", r.options.Configuration, "restored", restoring)
+	w := r.options.words()
+	r.report.Log.Info(w.field+" written", "object", w.object, "restored", restoring)
 	if len(crowded) > 0 {
-		r.report.warn("CABundleFull", fmt.Sprintf(
-			"caBundle of MutatingWebhookConfiguration %s holds more than %d certificates: %d foreign ones that expire first went; remove what is not needed",
-			r.options.Configuration, maxBundle, len(crowded)))
+		r.report.warn(w.reason+"Full", fmt.Sprintf(
+			"%s of %s holds more than %d certificates: %d foreign ones that expire first went; remove what is not needed",
+			w.field, w.object, MaxBundle, len(crowded)))
 	}
 	if !restoring {
 		return
 	}
 	r.report.Metrics.restored.Inc()
 	if r.restores.record(r.clock.monotonic()) {
-		r.report.warn("CABundleFought", fmt.Sprintf(
-			"caBundle of MutatingWebhookConfiguration %s was taken away more than %d times in %s, by %s: leave the field clientConfig.caBundle alone "+
-				"(kubectl apply instead of kubectl replace; Argo CD: ignoreDifferences and no Replace=true; Flux: no force)",
-			r.options.Configuration, restoresFree, restoresWindow, suspects(before.managers)))
+		r.report.warn(w.reason+"Fought", fmt.Sprintf("%s of %s was taken away more than %d times in %s, by %s: %s",
+			w.field, w.object, restoresFree, restoresWindow, suspects(before.managers), w.fought))
 	}
 }

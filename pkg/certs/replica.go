@@ -37,7 +37,8 @@ type replica struct {
 	advance func(Now, State, Observed) (State, Actions)
 	merge   func(Now, Bundle, State) Merged
 
-	leaf atomic.Pointer[Leaf]
+	leaf    atomic.Pointer[Leaf]
+	foreign string // certificates that were told of last, by SHA-256
 
 	mu       sync.Mutex // guards what follows
 	server   serverClock
@@ -81,7 +82,7 @@ func (r *replica) count(began time.Duration, c configuration) {
 	r.trust.read(began, r.clock.monotonic(), c)
 }
 
-// reconcile brings Secret, caBundle and leaf to where they should be, and
+// reconcile brings Secret, published CA and leaf to where they should be, and
 // returns when to look again at the latest.
 func (r *replica) reconcile(ctx context.Context) time.Duration {
 	r.wake = 0
@@ -93,8 +94,8 @@ func (r *replica) reconcile(ctx context.Context) time.Duration {
 		return 0
 	}
 	if errors.Is(err, errAgain) {
-		err = fmt.Errorf("the Secret %s/%s and MutatingWebhookConfiguration %s change faster than this replica can follow: find who writes them with kubectl get --show-managed-fields",
-			r.options.Namespace, r.options.Secret, r.options.Configuration)
+		err = fmt.Errorf("the Secret %s/%s and %s change faster than this replica can follow: find who writes them with kubectl get --show-managed-fields",
+			r.options.Namespace, r.options.Secret, r.options.words().object)
 	}
 	r.health.note(err)
 	switch {
@@ -126,6 +127,7 @@ func (r *replica) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.tellForeign(c)
 	if age := max(r.clock.monotonic()-readAt, r.clock.wall().Sub(readWall)); age > signFresh {
 		return errAgain
 	}
@@ -157,9 +159,6 @@ func (r *replica) readConfiguration(ctx context.Context) (configuration, error) 
 	c, err := r.store.readConfiguration(ctx)
 	if err != nil {
 		return configuration{}, err
-	}
-	if len(c.Entries) == 0 {
-		return configuration{}, fmt.Errorf("MutatingWebhookConfiguration %s has no webhooks: apply deploy/webhook again", r.options.Configuration)
 	}
 	r.count(began, c)
 	return c, nil
@@ -212,7 +211,7 @@ func (r *replica) step(ctx context.Context, read secret, counted bool) error {
 	if actions.Untrusted {
 		r.report.Metrics.untrusted.Inc()
 		r.report.warn("CertificateUntrustedStart", fmt.Sprintf(
-			"a new CA is used at once (%s): API servers that have not seen it yet do not call the webhook for up to %s", actions.Step, r.options.Settle))
+			"a new CA is used at once (%s): %s", actions.Step, r.options.words().untrusted))
 	}
 	return errAgain
 }

@@ -61,6 +61,15 @@ func TestSuspects(t *testing.T) {
 			},
 			"probably kubectl-replace or old",
 		},
+		"the manager that owns the key of the ConfigMap": {
+			[]metav1.ManagedFieldsEntry{
+				{Manager: makerManager, Time: &later},
+				{Manager: fieldManager, FieldsV1: fields(`{"f:data":{"f:ca.crt":{}}}`)},
+				{Manager: "kustomize-controller", FieldsV1: fields(`{"f:data":{".":{},"f:ca.crt":{}}}`), Time: &earlier},
+				{Manager: "kubectl", FieldsV1: fields(`{"f:data":{"f:other":{}}}`), Time: &later},
+			},
+			"field manager kustomize-controller",
+		},
 		"nobody at all": {nil, "somebody without a field manager"},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -9,11 +9,8 @@ import (
 	"sync"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
@@ -27,12 +24,13 @@ const (
 )
 
 // Self makes its own CA, shares it with the other replicas through one Secret,
-// keeps the caBundle of the webhook's configuration, and rotates both without
-// a moment in which an API server would refuse the serving certificate. It
-// needs no leader.
+// publishes it for those who verify its certificates (for the webhook in the
+// caBundle of its configuration, for discovery in a ConfigMap), and rotates it
+// without a moment in which one of them would refuse the serving certificate.
+// It needs no leader.
 type Self struct {
 	*replica
-	api     *api
+	store   apiStore
 	kick    chan struct{}
 	watches sync.WaitGroup
 }
@@ -45,15 +43,15 @@ func NewSelf(config *rest.Config, options Options, now func() time.Time, report 
 	if err := options.Validate(); err != nil {
 		return nil, err
 	}
-	api, err := newAPI(config, options)
+	store, err := newStore(config, options)
 	if err != nil {
 		return nil, err
 	}
-	keys := x509Keyring{names: options.names(), caLife: options.CALife, random: rand.Reader}
+	keys := x509Keyring{subject: options.words().subject, names: options.names(), caLife: options.CALife, random: rand.Reader}
 	clock := systemClock{now: now, origin: now()}
 	return &Self{
-		replica: newReplica(options, api, keys, clock, randomFraction, report),
-		api:     api,
+		replica: newReplica(options, store, keys, clock, randomFraction, report),
+		store:   store,
 		kick:    make(chan struct{}, 1),
 	}, nil
 }
@@ -67,7 +65,7 @@ func (s *Self) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return leaf.TLS, nil
 }
 
-// Start keeps Secret, caBundle and leaf until ctx ends. It returns an error
+// Start keeps Secret, published CA and leaf until ctx ends. It returns an error
 // only when the watches cannot be set up at all.
 func (s *Self) Start(ctx context.Context) error {
 	stop, err := s.watch(ctx)
@@ -91,43 +89,36 @@ func (s *Self) Start(ctx context.Context) error {
 	}
 }
 
-// watch follows the two objects, each by its name: RBAC allows no more. The
-// versions of the configuration are counted; everything else is only a reason
-// to look at the API server.
+// watch follows the objects. The versions of the one that the CA is published
+// in are counted; everything else is only a reason to look at the API server.
 func (s *Self) watch(ctx context.Context) (stop func(), err error) {
-	follow := func(client rest.Interface, resource, namespace, name string, example runtime.Object) error {
-		objects := cache.NewFilteredListWatchFromClient(client, resource, namespace, func(options *metav1.ListOptions) {
-			options.FieldSelector = fields.OneTermEqualSelector("metadata.name", name).String()
-		})
-		informer := cache.NewSharedInformer(objects, example, resync)
-		if _, err := informer.AddEventHandler(s.handler()); err != nil {
-			return fmt.Errorf("watch %s %s: %w", resource, name, err)
-		}
-		s.watches.Go(func() { informer.RunWithContext(ctx) })
-		return nil
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop = func() {
 		cancel()
 		s.watches.Wait()
 	}
-	if err := follow(s.api.core.RESTClient(), "secrets", s.options.Namespace, s.options.Secret, &corev1.Secret{}); err != nil {
-		stop()
-		return nil, err
-	}
-	if err := follow(s.api.admission.RESTClient(), "mutatingwebhookconfigurations", metav1.NamespaceAll,
-		s.options.Configuration, &admissionv1.MutatingWebhookConfiguration{}); err != nil {
-		stop()
-		return nil, err
+	for _, w := range s.store.watched() {
+		objects := cache.NewFilteredListWatchFromClient(w.client, w.resource, w.namespace, func(options *metav1.ListOptions) {
+			options.FieldSelector = fields.OneTermEqualSelector("metadata.name", w.name).String()
+		})
+		informer := cache.NewSharedInformer(objects, w.example, resync)
+		if _, err := informer.AddEventHandler(s.handler(w.read)); err != nil {
+			stop()
+			return nil, fmt.Errorf("watch %s %s: %w", w.resource, w.name, err)
+		}
+		s.watches.Go(func() { informer.RunWithContext(ctx) })
 	}
 	return stop, nil
 }
 
-// handler counts versions of the configuration and wakes the loop.
-func (s *Self) handler() cache.ResourceEventHandler {
+// handler counts versions of an object, where read is not nil, and wakes the
+// loop.
+func (s *Self) handler(read func(version any) (configuration, bool)) cache.ResourceEventHandler {
 	changed := func(object any) {
-		if c, ok := object.(*admissionv1.MutatingWebhookConfiguration); ok {
-			s.see(readConfiguration(c))
+		if read != nil {
+			if version, ok := read(object); ok {
+				s.see(version)
+			}
 		}
 		select {
 		case s.kick <- struct{}{}:

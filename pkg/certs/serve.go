@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// serve signs a leaf when a new one is due and looks whether API servers
+// serve signs a leaf when a new one is due and looks whether clients
 // accept the one that is served.
 func (r *replica) serve(c configuration) error {
 	now := r.now()
@@ -72,30 +72,30 @@ func (r *replica) take(leaf *Leaf) {
 
 // judge verifies the leaf against every entry and keeps the gate.
 func (r *replica) judge(now Now, c configuration) error {
-	leaf := r.leaf.Load()
+	leaf, words := r.leaf.Load(), r.options.words()
 	var problems []string
 	for _, e := range c.Entries {
 		if leaf == nil {
 			break
 		}
 		if err := r.keys.verify(now, leaf, e.Bundle, e.Host); err != nil {
-			problems = append(problems, fmt.Sprintf("webhook %s: %v", e.Name, err))
+			problems = append(problems, fmt.Sprintf("%s %s: %v", words.entry, e.Name, err))
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state.Next != nil {
 		held := r.trust.held()[r.state.Next.SHA256]
-		r.wakeBy(r.options.Settle - held)
+		r.wakeBy(max(r.options.Settle-held, r.options.overlapLeft(now, r.state)))
 	}
 	r.gate.stranded(r.clock.monotonic(), leaf != nil &&
 		r.trust.holds(r.state.Current.SHA256) && !r.trust.holds(leaf.Issuer.SHA256))
 	switch {
 	case leaf == nil:
-		return fmt.Errorf("the CA is not yet in the caBundle of every webhook of MutatingWebhookConfiguration %s", r.options.Configuration)
+		return fmt.Errorf("the CA is not yet in the %s", words.everyone)
 	case len(problems) > 0:
-		return fmt.Errorf("API servers do not accept the serving certificate for MutatingWebhookConfiguration %s: %s: "+
-			"correct clientConfig, or add the name with --extra-names", r.options.Configuration, strings.Join(problems, "; "))
+		return fmt.Errorf("%s do not accept the serving certificate for %s: %s: %s",
+			words.clients, words.object, strings.Join(problems, "; "), words.unproved)
 	}
 	r.gate.pass()
 	r.wakeForDue(now, leaf)

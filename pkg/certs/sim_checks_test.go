@@ -9,6 +9,7 @@ import (
 const (
 	checkIssuer   = "the issuer of a leaf in service is in the bundle"
 	checkSettled  = "no CA is used before it has been trusted for the settle time"
+	checkOverlap  = "no CA is used before it has been known for the overlap"
 	checkRetired  = "a retired CA comes back through nobody's merge"
 	checkWithin   = "a leaf never outlives its CA"
 	checkForeign  = "foreign valid certificates stay"
@@ -59,6 +60,11 @@ func (w *world) checkWrite(r *simReplica, on secret, state State) {
 		w.fail(checkEpoch, "%s writes epoch %d over %d", r.name, state.Epoch, live.Epoch)
 	}
 	w.checkReplaced(r, on, *live, state)
+	if state.Next != nil {
+		if _, known := w.prepared[state.Next.SHA256]; !known {
+			w.prepared[state.Next.SHA256] = w.now
+		}
+	}
 	for _, p := range live.Previous {
 		if !state.retired(p.SHA256) || live.retired(p.SHA256) || w.secret.Revoke != live.Revoke {
 			continue
@@ -90,6 +96,10 @@ func (w *world) checkReplaced(r *simReplica, on secret, live, state State) {
 		if held, ok := r.read[state.Current.SHA256]; !ok || held < r.options.Settle {
 			w.fail(checkSettled, "%s activates %s, trusted for %s", r.name, state.Current.SHA256, held)
 		}
+		// An answer with the API server's time may be ten minutes under way.
+		if known := w.now - w.prepared[state.Current.SHA256]; known < r.options.Overlap-12*time.Minute {
+			w.fail(checkOverlap, "%s activates %s, known for %s", r.name, state.Current.SHA256, known)
+		}
 	default:
 		w.fail(checkRotation, "%s replaces %s by %s", r.name, live.Current.SHA256, state.Current.SHA256)
 	}
@@ -106,7 +116,7 @@ func (w *world) checkApply(r *simReplica, c configuration) {
 	for i, e := range c.Entries {
 		before := w.config.Entries[i].Bundle
 		differs = differs || before.Unclean || bundleNames(configuration{Entries: []entry{{Bundle: before}}}) != bundleNames(configuration{Entries: []entry{e}})
-		if len(e.Bundle.Certificates) > maxBundle {
+		if len(e.Bundle.Certificates) > MaxBundle {
 			w.fail(checkSixteen, "%s writes %d certificates", r.name, len(e.Bundle.Certificates))
 		}
 		for _, added := range e.Bundle.Certificates {
@@ -127,7 +137,7 @@ func (w *world) checkApply(r *simReplica, c configuration) {
 
 // checkRemoved looks at a certificate that a write takes out.
 func (w *world) checkRemoved(r *simReplica, e entry, removed Certificate) {
-	full := len(e.Bundle.Certificates) == maxBundle
+	full := len(e.Bundle.Certificates) == MaxBundle
 	if removed.expired(w.serverTime().Add(2*time.Minute)) || full && !r.state.names(removed.SHA256) {
 		return
 	}
@@ -207,7 +217,7 @@ func (w *world) checkHealed() {
 	}
 	live := *w.secret.State
 	lately := w.serverTime().Add(-time.Hour)
-	if live.Next != nil && live.PreparedAt.Before(lately) {
+	if live.Next != nil && live.PreparedAt.Before(lately.Add(-w.replicas[0].options.Overlap)) {
 		w.fail(checkHeals, "a rotation is pending: %s", live.Next.SHA256)
 	}
 	for _, p := range live.Previous {

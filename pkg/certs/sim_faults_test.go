@@ -15,10 +15,10 @@ const (
 // simulate runs one seed and returns the world as it ends.
 func simulate(w *world) {
 	w.faults = w.chance(0.9)
-	w.revoked = map[string]bool{}
-	w.setConfig(freshConfig())
+	w.revoked, w.prepared = map[string]bool{}, map[string]time.Duration{}
+	w.setConfig(w.freshConfig())
 	for i := range []int{1, 2, 5}[w.rng.Intn(3)] {
-		r := &simReplica{w: w, name: string(rune('A' + i)), options: simOptions()}
+		r := &simReplica{w: w, name: string(rune('A' + i)), options: simOptions(w.kind)}
 		w.replicas = append(w.replicas, r)
 		r.start()
 	}
@@ -183,7 +183,7 @@ func (w *world) addForeign() {
 func (w *world) replaceConfig() {
 	w.note("somebody deletes the configuration and makes it again")
 	w.deleteConfig()
-	w.setConfig(freshConfig())
+	w.setConfig(w.freshConfig())
 }
 
 func (w *world) partition() {
@@ -241,7 +241,7 @@ func (w *world) restart() {
 // upgrade restarts a replica as another release, whose lives differ.
 func (w *world) upgrade() {
 	r := w.someone()
-	r.options = simOptions()
+	r.options = simOptions(w.kind)
 	if w.chance(0.5) {
 		r.options.LeafLife = 3*time.Hour + 45*time.Minute
 		r.options.Settle = 10 * time.Minute
@@ -256,7 +256,7 @@ func (w *world) heal() {
 	w.note("all faults end")
 	w.faults, w.downUntil = false, 0
 	if w.config == nil {
-		w.setConfig(freshConfig())
+		w.setConfig(w.freshConfig())
 	}
 	for _, r := range w.replicas {
 		if r.asleep() {

@@ -56,6 +56,21 @@ func TestEachCheckFailsWhenItsRuleIsBroken(t *testing.T) {
 		mutant mutant
 		check  string
 	}{
+		"a replica counts no overlap": {
+			mutant{kind: Discovery, broken: func(r *simReplica) {
+				options := r.options
+				options.Overlap = 0
+				r.advance = options.Advance
+			}}, checkOverlap,
+		},
+		"a missed version of the ConfigMap goes unnoticed": {
+			// Without an overlap, which would hide most of what goes wrong.
+			mutant{kind: Discovery, broken: func(r *simReplica) {
+				r.options.Overlap = 0
+				r.replica.options, r.advance = r.options, r.options.Advance
+				r.store = versionless{r, r}
+			}}, checkSettled,
+		},
 		"a replica counts no settle time": {
 			mutant{broken: func(r *simReplica) {
 				options := r.options
@@ -211,7 +226,7 @@ func TestEachCheckFailsWhenItsRuleIsBroken(t *testing.T) {
 			t.Parallel()
 			found := map[string]int{}
 			for seed := range int64(mutantSeeds) {
-				w := runSeed(seed, test.mutant, false)
+				w := runSeed(test.mutant.kind, seed, test.mutant, false)
 				if w.violated == nil {
 					continue
 				}
@@ -272,6 +287,20 @@ func (g gapless) readConfiguration(ctx context.Context) (configuration, error) {
 	c, err := g.store.readConfiguration(ctx)
 	if err == nil && c.UID == g.r.trust.uid && c.Generation > g.r.trust.generation {
 		g.r.trust.generation = c.Generation - 1
+	}
+	return c, err
+}
+
+// versionless hides that a ConfigMap has changed.
+type versionless struct {
+	store
+	r *simReplica
+}
+
+func (v versionless) readConfiguration(ctx context.Context) (configuration, error) {
+	c, err := v.store.readConfiguration(ctx)
+	if err == nil && c.UID == v.r.trust.uid {
+		v.r.trust.version = c.Version
 	}
 	return c, err
 }

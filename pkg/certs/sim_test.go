@@ -12,6 +12,8 @@ import (
 
 // mutant breaks a rule on purpose.
 type mutant struct {
+	// kind is whose certificates show it.
+	kind Kind
 	// broken changes a process as it starts.
 	broken func(*simReplica)
 	// What the API server of the model lets through.
@@ -20,9 +22,9 @@ type mutant struct {
 	immortalLeaf bool
 }
 
-// runSeed runs one seed.
-func runSeed(seed int64, m mutant, trace bool) *world {
-	w := &world{rng: rand.New(rand.NewSource(seed)), mutant: m, trace: trace}
+// runSeed runs one seed with the certificates of a kind.
+func runSeed(kind Kind, seed int64, m mutant, trace bool) *world {
+	w := &world{kind: kind, rng: rand.New(rand.NewSource(seed)), mutant: m, trace: trace}
 	simulate(w)
 	return w
 }
@@ -42,16 +44,18 @@ func seeds(t *testing.T) int64 {
 }
 
 func TestTheInvariantsHoldWhateverHappens(t *testing.T) {
-	n, workers := seeds(t), int64(runtime.GOMAXPROCS(0))
-	for worker := range workers {
-		t.Run(fmt.Sprintf("seeds from %d in steps of %d", worker, workers), func(t *testing.T) {
-			t.Parallel()
-			for seed := worker; seed < n; seed += workers {
-				if w := runSeed(seed, mutant{}, false); w.violated != nil {
-					again := runSeed(seed, mutant{}, true)
-					t.Fatalf("seed %d: %s: %s\n%s", seed, w.violated.check, w.violated.text, strings.Join(again.history, "\n"))
+	for kind, sentence := range map[Kind]string{Webhook: "the webhook's", Discovery: "discovery's"} {
+		n, workers := seeds(t), int64(runtime.GOMAXPROCS(0))
+		for worker := range workers {
+			t.Run(fmt.Sprintf("%s, seeds from %d in steps of %d", sentence, worker, workers), func(t *testing.T) {
+				t.Parallel()
+				for seed := worker; seed < n; seed += workers {
+					if w := runSeed(kind, seed, mutant{}, false); w.violated != nil {
+						again := runSeed(kind, seed, mutant{}, true)
+						t.Fatalf("seed %d: %s: %s\n%s", seed, w.violated.check, w.violated.text, strings.Join(again.history, "\n"))
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }

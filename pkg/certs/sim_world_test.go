@@ -23,9 +23,13 @@ var simOrigin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // simOptions are the options of the older release in the simulation: short
 // lives, so that a few hours see whole rotations.
-func simOptions() Options {
+func simOptions(kind Kind) Options {
 	o := DefaultOptions()
 	o.CALife = 12 * time.Hour
+	if kind == Discovery {
+		o = DefaultDiscoveryOptions()
+		o.CALife, o.Overlap = 15*time.Hour, time.Hour
+	}
 	o.LeafLife = 3 * time.Hour
 	o.Interval = 5 * time.Minute
 	return o
@@ -36,6 +40,7 @@ type violation struct{ check, text string }
 
 // world is the API server, its objects, and all replicas.
 type world struct {
+	kind   Kind
 	rng    *rand.Rand
 	now    time.Duration
 	mutant mutant
@@ -53,6 +58,7 @@ type world struct {
 	faults    bool
 	downUntil time.Duration
 	revoked   map[string]bool
+	prepared  map[string]time.Duration // when each CA was first written as the next one
 	violated  *violation
 
 	trace   bool
@@ -104,13 +110,16 @@ func (w *world) setSecret(s *secret) {
 }
 
 // setConfig writes the configuration's entries as the API server does: the
-// generation rises when they change.
+// generation rises when they change. A ConfigMap has none.
 func (w *world) setConfig(c configuration) {
 	c.Version = w.nextVersion()
 	if w.config == nil {
 		c.UID, c.Generation = c.Version, 1
 	} else {
 		c.UID, c.Generation = w.config.UID, w.config.Generation+1
+	}
+	if w.kind == Discovery {
+		c.Generation = 0
 	}
 	w.config = &c
 	present := map[string]time.Duration{}
@@ -133,8 +142,11 @@ func (w *world) deleteConfig() {
 	w.present = nil
 }
 
-// freshConfig is the configuration of the manifests.
-func freshConfig() configuration {
+// freshConfig is the configuration of the manifests, or a new ConfigMap.
+func (w *world) freshConfig() configuration {
+	if w.kind == Discovery {
+		return configuration{Entries: []entry{{Name: keyBundle, Host: "h"}}}
+	}
 	return configuration{Entries: []entry{
 		{Name: "rewrite.probeshift.dev", Host: "h"}, {Name: "audit.probeshift.dev", Host: "h"},
 	}}

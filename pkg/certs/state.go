@@ -27,8 +27,8 @@ type State struct {
 	// Rotate and Revoke are the values of the annotations that have been
 	// acted on.
 	Rotate, Revoke string
-	// PreparedAt and ActivatedAt say when the last steps were taken, for
-	// people.
+	// PreparedAt says when Next was made: the overlap counts from there.
+	// ActivatedAt says when Current began to sign, for people.
 	PreparedAt, ActivatedAt time.Time
 
 	// unknown holds what a newer release has written beside.

@@ -21,7 +21,8 @@ type store interface {
 	// writeSecret writes a state on top of what was read, or creates the
 	// Secret where none was. It returns errConflict when somebody was faster.
 	writeSecret(ctx context.Context, on secret, state State) error
-	// readConfiguration reads the configuration. A missing one is an error.
+	// readConfiguration reads the configuration. One that is missing and
+	// cannot be made, or has no entries, is an error.
 	readConfiguration(ctx context.Context) (configuration, error)
 	// applyBundles writes the bundles of the configuration's entries on top of
 	// the version that was read and returns the new version. It returns
@@ -45,19 +46,22 @@ type secret struct {
 	object *corev1.Secret
 }
 
-// configuration is the MutatingWebhookConfiguration as read.
+// configuration is the object that the CA is published in, as read: the
+// MutatingWebhookConfiguration, or discovery's ConfigMap.
 type configuration struct {
 	UID, Version string
-	Generation   int64
-	Entries      []entry
+	// Generation rises by one with each change of an entry. It is 0 where the
+	// kind of object has none.
+	Generation int64
+	Entries    []entry
 
 	managers []metav1.ManagedFieldsEntry
 }
 
-// entry is one webhook of the configuration.
+// entry is one webhook of the configuration, or the ConfigMap's key.
 type entry struct {
 	Name   string
-	Host   string // the name that API servers verify the leaf for
+	Host   string // the name that clients verify the leaf for
 	Bundle Bundle
 }
 

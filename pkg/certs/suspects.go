@@ -8,17 +8,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// fieldManager owns what we apply.
-const fieldManager = "probeshift-certs"
+// fieldManager owns what we apply, and makerManager has made the ConfigMap.
+const (
+	fieldManager = "probeshift-certs"
+	makerManager = "probeshift-certs-maker"
+)
 
-// suspects names who takes the caBundle away: the managers that own the field,
+// suspects names who takes the CA away: the managers that own the field,
 // else the last ones that wrote the object (kubectl replace leaves no trace at
 // the field).
 func suspects(managed []metav1.ManagedFieldsEntry) string {
 	var owners, others []metav1.ManagedFieldsEntry
 	for _, m := range managed {
 		switch {
-		case m.Manager == fieldManager:
+		case m.Manager == fieldManager, m.Manager == makerManager:
 		case ownsBundle(m.FieldsV1):
 			owners = append(owners, m)
 		default:
@@ -50,7 +53,8 @@ func managerNames(managed []metav1.ManagedFieldsEntry) string {
 	return strings.Join(names, " or ")
 }
 
-// ownsBundle tells whether a set of fields holds the caBundle of an entry.
+// ownsBundle tells whether a set of fields holds the caBundle of a webhook, or
+// the key of the ConfigMap.
 func ownsBundle(fields *metav1.FieldsV1) bool {
 	if fields == nil {
 		return false
@@ -59,6 +63,7 @@ func ownsBundle(fields *metav1.FieldsV1) bool {
 		Webhooks map[string]struct {
 			ClientConfig map[string]json.RawMessage `json:"f:clientConfig"`
 		} `json:"f:webhooks"`
+		Data map[string]json.RawMessage `json:"f:data"`
 	}
 	// What does not parse owns nothing that we could name.
 	if json.Unmarshal(fields.GetRawBytes(), &set) != nil {
@@ -69,5 +74,6 @@ func ownsBundle(fields *metav1.FieldsV1) bool {
 			return true
 		}
 	}
-	return false
+	_, ok := set.Data["f:"+keyBundle]
+	return ok
 }

@@ -23,9 +23,13 @@ import (
 	"github.com/probeshift/probeshift/pkg/reason"
 )
 
+// Who Events name as their reporter.
 const (
-	// controller is what Events name as their reporter.
-	controller = "probeshift.dev/webhook"
+	Webhook   = "probeshift.dev/webhook"
+	Discovery = "probeshift.dev/discovery"
+)
+
+const (
 	// maxNote is the size of an Event's note, in bytes (NoteLengthLimit in
 	// k8s.io/kubernetes pkg/apis/core/validation/events.go).
 	maxNote = 1024
@@ -45,9 +49,9 @@ type Recorder struct {
 	log         logr.Logger
 }
 
-// New returns a recorder that needs the rights to create and patch events of
-// events.k8s.io.
-func New(client eventsclient.EventsV1Interface, metrics prometheus.Registerer, log logr.Logger) *Recorder {
+// New returns a recorder of Events by a reporter. It needs the rights to create
+// and patch events of events.k8s.io.
+func New(client eventsclient.EventsV1Interface, reporter string, metrics prometheus.Registerer, log logr.Logger) *Recorder {
 	dropped := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "probeshift_events_dropped_total",
 		Help: "Events not written because too many were due at once.",
@@ -56,7 +60,7 @@ func New(client eventsclient.EventsV1Interface, metrics prometheus.Registerer, l
 	broadcaster := clientevents.NewBroadcaster(&clientevents.EventSinkImpl{Interface: client})
 	return &Recorder{
 		broadcaster: broadcaster,
-		recorder:    broadcaster.NewRecorder(runtime.NewScheme(), controller).WithLogger(log),
+		recorder:    broadcaster.NewRecorder(runtime.NewScheme(), reporter).WithLogger(log),
 		limiter:     rate.NewLimiter(perSecond, burst),
 		dropped:     dropped,
 		log:         log,
@@ -90,23 +94,31 @@ func (r *Recorder) Found(namespace string, owner *metav1.OwnerReference, finding
 }
 
 // OnConfiguration returns a writer of warnings on the webhook's own
-// MutatingWebhookConfiguration.
-func (r *Recorder) OnConfiguration(name string) Configuration {
-	return Configuration{recorder: r, regarding: &corev1.ObjectReference{
+// MutatingWebhookConfiguration. Since that has no namespace, they stand in the
+// namespace default.
+func (r *Recorder) OnConfiguration(name string) Object {
+	return Object{recorder: r, regarding: &corev1.ObjectReference{
 		APIVersion: "admissionregistration.k8s.io/v1", Kind: "MutatingWebhookConfiguration", Name: name,
 	}}
 }
 
-// Configuration writes warnings on the webhook's configuration. Since that has
-// no namespace, they stand in the namespace default.
-type Configuration struct {
+// OnConfigMap returns a writer of warnings on the ConfigMap that discovery
+// publishes its CA in. They stand in its namespace.
+func (r *Recorder) OnConfigMap(namespace, name string) Object {
+	return Object{recorder: r, regarding: &corev1.ObjectReference{
+		APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: name,
+	}}
+}
+
+// Object writes warnings on the object that a CA is published in.
+type Object struct {
 	recorder  *Recorder
 	regarding *corev1.ObjectReference
 }
 
 // Warn writes a warning with a reason of one CamelCase word. It never blocks.
-func (c Configuration) Warn(why, message string) {
-	c.recorder.send(c.regarding, corev1.EventTypeWarning, why, "Certificates", message)
+func (o Object) Warn(why, message string) {
+	o.recorder.send(o.regarding, corev1.EventTypeWarning, why, "Certificates", message)
 }
 
 // send hands an Event to the broadcaster, unless too many are due.

@@ -59,7 +59,7 @@ func TestALongNoteIsCutBetweenLines(t *testing.T) {
 
 func TestEventsOfOneOwnerBecomeASeries(t *testing.T) {
 	client := fake.NewClientset()
-	recorder := New(client.EventsV1(), prometheus.NewRegistry(), logr.Discard())
+	recorder := New(client.EventsV1(), Webhook, prometheus.NewRegistry(), logr.Discard())
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- recorder.Start(ctx) }()
@@ -90,7 +90,7 @@ func TestEventsOfOneOwnerBecomeASeries(t *testing.T) {
 }
 
 func TestABurstIsDroppedAndCounted(t *testing.T) {
-	recorder := New(fake.NewClientset().EventsV1(), prometheus.NewRegistry(), logr.Discard())
+	recorder := New(fake.NewClientset().EventsV1(), Webhook, prometheus.NewRegistry(), logr.Discard())
 	for range burst + 100 {
 		recorder.Found("ns", &owner, []mutate.Finding{done})
 	}
