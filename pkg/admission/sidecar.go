@@ -35,6 +35,9 @@ type Sidecars struct {
 	// APIServer tells the release of the API server, nil while it is not known.
 	// It may be nil itself.
 	APIServer func() *version.Version
+	// Discovery tells how sidecars reach discovery, nil while that is not known. It
+	// is nil itself where DNS alone is to name the members.
+	Discovery func() *sidecar.Discovery
 	// Inject decides about a Pod in a namespace.
 	Inject func(*corev1.Pod, string, sidecar.Policy) sidecar.Result
 }
@@ -67,6 +70,11 @@ func (h *Handler) inject(body []byte) (object []byte, r sidecar.Result) {
 	policy.Audit = h.Policy.Audit
 	if h.Sidecars.APIServer != nil {
 		policy.APIServer = h.Sidecars.APIServer()
+	}
+	if h.Sidecars.Discovery != nil {
+		if policy.Discovery = h.Sidecars.Discovery(); policy.Discovery == nil {
+			policy.Discovery = &sidecar.Discovery{} // which nobody can use, and a warning says so
+		}
 	}
 	return request.Object, h.Sidecars.Inject(&pod, request.Namespace, policy)
 }
@@ -133,7 +141,7 @@ func (h *Handler) tellInjection(request header, pod *corev1.Pod, injection sidec
 		log.Error(injection.Err, "sidecar not injected")
 	default:
 		log.Info("sidecar decided", "outcome", injection.Outcome, "upstreams", upstreamNames(injection),
-			"problems", problemTexts(injection), "warnings", warningCodes(injection))
+			"members", injection.Status.Members, "problems", problemTexts(injection), "warnings", warningCodes(injection))
 	}
 }
 

@@ -77,6 +77,7 @@ func TestTheSidecarComesAfterTheProbesInOnePatch(t *testing.T) {
 	want := []string{
 		"remove /spec/containers/0/readinessProbe/exec", "add /spec/containers/0/readinessProbe/grpc",
 		"add /metadata/annotations/probeshift.dev~1status", "add /spec/hostAliases",
+		"add /metadata/labels",
 		"add /metadata/annotations/lb.probeshift.dev~1status", "add /spec/initContainers/0",
 	}
 	if diff := cmp.Diff(want, paths); diff != "" {

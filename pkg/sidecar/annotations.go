@@ -91,7 +91,7 @@ func trafficAnnotations() []Annotation {
 			},
 		},
 		{
-			Key: "health-check", Values: "`none`, `grpc`, `grpc:<service>`, `tcp`", Default: "none",
+			Key: "health-check", Values: "`none`, `grpc`, `grpc:<service>`, `tcp`", DefaultText: "`none`; `tcp` for HTTP upstreams with discovery",
 			Meaning: "ask each server for its health every few seconds",
 			read:    readHealthCheck,
 		},

@@ -50,12 +50,28 @@ func TestEveryGoldenCaseIsDecidedAsItsFolderSays(t *testing.T) {
 	}
 }
 
+// randomPolicy is one of those that differ most.
+func randomPolicy(t *testing.T, seed uint64) sidecar.Policy {
+	t.Helper()
+	flags := lbcases.Flags{IPv6: seed%5 == 0}
+	switch seed % 3 {
+	case 0:
+		flags.Discovery = "known"
+	case 1:
+		flags.Discovery = "unknown"
+	}
+	policy, err := flags.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
+}
+
 func TestThePatchOfRandomPodsKeepsItsPromises(t *testing.T) {
 	const pods = 300
 	outcomes := map[sidecar.Outcome]int{}
 	for seed := range uint64(pods) {
-		policy := sidecar.DefaultPolicy()
-		policy.IPv6 = seed%5 == 0
+		policy := randomPolicy(t, seed)
 		pod := lbcases.Random(rand.New(rand.NewPCG(seed, 1)))
 		outcome, problem := brokenPromise(t, pod, policy)
 		if problem != "" {
@@ -130,6 +146,10 @@ func brokenPromise(t *testing.T, pod *corev1.Pod, policy sidecar.Policy) (outcom
 func stripped(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	delete(pod.Annotations, sidecar.StatusAnnotation)
+	delete(pod.Labels, "lb.probeshift.dev/sidecar")
+	if len(pod.Labels) == 0 {
+		pod.Labels = nil
+	}
 	pod.Spec.HostAliases = nil
 	if pod.Spec.SecurityContext != nil {
 		pod.Spec.SecurityContext.Sysctls = nil

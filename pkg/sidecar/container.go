@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/probeshift/probeshift/pkg/sidecar/envoy"
 )
 
 const (
@@ -14,8 +16,6 @@ const (
 	DefaultImage = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
 	// metricsPortName is how a PodMonitor finds the metrics port.
 	metricsPortName = "lb-metrics"
-	// podIP is expanded by the kubelet in the arguments.
-	podIP = "$(POD_IP)"
 	// userID is the sidecar's own, so that it shares a port with nobody by
 	// SO_REUSEPORT, which asks for one UID. It is below 65,536, because a Pod
 	// with a user namespace has no more.
@@ -24,29 +24,26 @@ const (
 
 // newContainer builds the native sidecar. There is no volume in it: an emptyDir
 // would block kubectl drain and the scale-down of nodes.
-func newContainer(pod *corev1.Pod, s settings, policy Policy, bootstrap string, resources corev1.ResourceRequirements) corev1.Container {
+func newContainer(pod *corev1.Pod, image string, config envoy.Config, bootstrap string, resources corev1.ResourceRequirements) corev1.Container {
 	always := corev1.ContainerRestartPolicyAlways
 	user, yes, no := freeUser(pod), true, false
 	return corev1.Container{
 		Name:  ContainerName,
-		Image: policy.Image,
+		Image: image,
 		Args: []string{
 			"--config-yaml", bootstrap,
 			"--concurrency", "1", // one worker: pools are not divided, and least-request sees all
 			"--disable-hot-restart", // it needs shared memory, and the kubelet restarts containers
 			"--log-level", "warning",
 		},
-		Ports: []corev1.ContainerPort{{Name: metricsPortName, ContainerPort: int32(s.metricsPort), Protocol: corev1.ProtocolTCP}},
-		Env: []corev1.EnvVar{{
-			Name:      "POD_IP",
-			ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "status.podIP"}},
-		}},
+		Ports:         []corev1.ContainerPort{{Name: metricsPortName, ContainerPort: int32(config.MetricsPort), Protocol: corev1.ProtocolTCP}},
+		Env:           environment(config),
 		Resources:     resources,
 		RestartPolicy: &always,
 		// The app starts once this has passed: with empty pools, if DNS is silent.
 		StartupProbe: &corev1.Probe{
 			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-				Path: "/ready", Port: intstr.FromInt32(int32(s.metricsPort)), Scheme: corev1.URISchemeHTTP,
+				Path: "/ready", Port: intstr.FromInt32(int32(config.MetricsPort)), Scheme: corev1.URISchemeHTTP,
 			}},
 			PeriodSeconds:    1,
 			TimeoutSeconds:   1,
@@ -63,6 +60,22 @@ func newContainer(pod *corev1.Pod, s settings, policy Policy, bootstrap string, 
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 	}
+}
+
+// environment is what the kubelet expands in the arguments.
+func environment(config envoy.Config) []corev1.EnvVar {
+	field := func(name, path string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
+	}
+	all := []corev1.EnvVar{field("POD_IP", "status.podIP")}
+	if config.Discovery == nil {
+		return all
+	}
+	// The API server copies the label from the node as it binds the Pod (KEP-4742,
+	// by default from 1.35). Where it does not the variable is empty
+	// (pkg/fieldpath.ExtractFieldPathAsString in k8s.io/kubernetes), and discovery
+	// takes it for an unknown zone.
+	return append(all, field("NODE_ZONE", "metadata.labels['"+corev1.LabelTopologyZone+"']"))
 }
 
 // freeUser is a UID that no container of the Pod names.
@@ -84,15 +97,14 @@ func freeUser(pod *corev1.Pod) int64 {
 }
 
 // Bootstrap returns the configuration in the arguments of an injected Pod's
-// sidecar as Envoy gets it, but with $(POD_IP) still in it. found is false for a
-// Pod without the sidecar.
+// sidecar as Envoy gets it, but with $(POD_IP) and $(NODE_ZONE) still in it. found
+// is false for a Pod without the sidecar.
 func Bootstrap(pod *corev1.Pod) (bootstrap string, found bool) {
 	c, found := container(pod)
 	if !found || len(c.Args) < 2 {
 		return "", false
 	}
-	kept := strings.ReplaceAll(c.Args[1], podIP, "$"+podIP)
-	return strings.ReplaceAll(kept, "$$", "$"), true
+	return strings.ReplaceAll(c.Args[1], "$$", "$"), true
 }
 
 // container returns the native sidecar of a Pod.

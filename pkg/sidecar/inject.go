@@ -20,6 +20,10 @@ type Policy struct {
 	// IPv6 says that Pods have IPv6 addresses alone. A dual-stack Pod has IPv4's
 	// loopback addresses too.
 	IPv6 bool
+	// Discovery is how sidecars reach discovery (--lb-discovery); nil where DNS
+	// alone names the members. One that cannot be used, because its CA is not
+	// known yet, leaves Pods to DNS with a warning.
+	Discovery *Discovery
 	// Audit turns problems into warnings and patches nothing, as a namespace
 	// labelled "audit" asks for.
 	Audit bool
@@ -32,13 +36,17 @@ type Policy struct {
 	MeshProxies []string
 }
 
+// Discovery is where sidecars learn the members of Services' pools.
+type Discovery = envoy.Discovery
+
 // DefaultPolicy is the policy of a webhook without flags in a cluster whose
 // domain is cluster.local.
 func DefaultPolicy() Policy { return Policy{Image: DefaultImage, ClusterDomain: "cluster.local"} }
 
 // maxUpstreams is how many upstreams a Pod may list. It bounds what one Pod
 // costs. What fits into an argument is less with protocol auto, about 60, as many
-// with http, and more with tcp, about 150.
+// with http, and more with tcp, about 150; with discovery it is 30, 50 and 70, and
+// those with more work from DNS alone.
 const maxUpstreams = 100
 
 // Outcome is what became of a Pod.
@@ -73,6 +81,8 @@ const (
 	NoUpstreams Code = "no-upstreams"
 	// NowBurstable: the Pod's quality of service changes.
 	NowBurstable Code = "burstable"
+	// DNSOnly: the pools follow DNS alone, though discovery is switched on.
+	DNSOnly Code = "dns-only"
 	// PodResources: the sidecar shares the Pod's resources.
 	PodResources Code = "pod-resources"
 	// LaterMesh: a mesh came into the Pod after the sidecar.
@@ -87,7 +97,7 @@ const (
 
 // WarningCodes returns every code of a warning.
 func WarningCodes() []Code {
-	return []Code{NoUpstreams, NowBurstable, PodResources, LaterMesh, LaterPortClash, ChangedAnnotations}
+	return []Code{NoUpstreams, NowBurstable, DNSOnly, PodResources, LaterMesh, LaterPortClash, ChangedAnnotations}
 }
 
 // Warning is worth a person's time and refuses nothing.

@@ -45,8 +45,8 @@ func newInjection(pod *corev1.Pod, namespace string, policy Policy, s settings, 
 
 // result carries the injection out.
 func (i injection) result() Result {
-	r := Result{Outcome: Injected, Warnings: i.warnings, Config: config(i.routes, i.settings, i.policy)}
-	bootstrap, err := render(r.Config)
+	told, bootstrap, err := i.told()
+	r := Result{Outcome: Injected, Warnings: i.warnings, Config: told}
 	switch {
 	case errors.Is(err, envoy.ErrTooLong):
 		return refused([]Problem{{
@@ -56,7 +56,7 @@ func (i injection) result() Result {
 	case err != nil:
 		return Result{Outcome: Failed, Err: err}
 	}
-	p := patch{sysctl: i.sysctl, container: newContainer(i.pod, i.settings, i.policy, bootstrap, i.resources)}
+	p := patch{sysctl: i.sysctl, container: newContainer(i.pod, i.policy.Image, r.Config, bootstrap, i.resources)}
 	if i.settings.intercept.aliases() {
 		p.aliases = hostAliases(i.routes)
 	}
@@ -74,6 +74,28 @@ func (i injection) result() Result {
 	r.StatusText = p.status
 	r.Operations = slices.Concat(i.texts, p.operations(i.pod))
 	return r
+}
+
+// told is what Envoy is told, and the same as it is written. Where discovery cannot
+// be used that is DNS alone, with a warning: that it is switched on refuses nobody
+// who would have the sidecar without it.
+func (i *injection) told() (c envoy.Config, bootstrap string, err error) {
+	c = config(i.routes, i.settings, i.policy)
+	bootstrap, err = render(c)
+	if err == nil || c.Discovery == nil {
+		return c, bootstrap, err
+	}
+	i.warnings = append(i.warnings, dnsOnly(err))
+	i.policy.Discovery = nil
+	return i.told()
+}
+
+// dnsOnly tells why discovery is not used.
+func dnsOnly(err error) Warning {
+	if errors.Is(err, envoy.ErrTooLong) {
+		return Warning{DNSOnly, "too many upstreams to follow discovery: they follow DNS; list fewer, or set protocol"}
+	}
+	return Warning{DNSOnly, "discovery is not known to the webhook yet, the upstreams follow DNS"}
 }
 
 // render writes what Envoy is told.

@@ -28,13 +28,13 @@ type name struct {
 func readName(written, namespace, domain string) (n name, problem string) {
 	bare, absolute := strings.CutSuffix(written, ".")
 	if _, err := netip.ParseAddr(bare); err == nil {
-		return name{}, "is an address, which is one server: name a headless Service"
+		return name{}, "is an address, which is one server: name a Service"
 	}
 	if len(validation.IsDNS1123Subdomain(bare)) > 0 {
 		return name{}, "is no DNS name: use lower-case letters, digits, - and ."
 	}
 	if bare == "localhost" {
-		return name{}, "is the Pod itself: name a headless Service"
+		return name{}, "is the Pod itself: name a Service"
 	}
 	n = name{full: bare}
 	labels := strings.Split(bare, ".")

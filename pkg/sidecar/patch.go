@@ -19,6 +19,10 @@ containers and moves all others, is the last operation.
 // without privileges may listen.
 const unprivilegedPorts = "net.ipv4.ip_unprivileged_port_start"
 
+// sidecarLabel is a label of every Pod with the sidecar, by which a NetworkPolicy
+// tells them.
+const sidecarLabel = Prefix + "sidecar"
+
 // patch is what changes of a Pod beside its texts.
 type patch struct {
 	aliases   []corev1.HostAlias
@@ -52,6 +56,11 @@ func (p patch) operations(pod *corev1.Pod) []jsonpatch.Operation {
 		default:
 			add("/spec/securityContext/sysctls/-", sysctl)
 		}
+	}
+	if len(pod.Labels) == 0 {
+		add("/metadata/labels", map[string]string{sidecarLabel: "true"})
+	} else {
+		add("/metadata/labels/"+strings.ReplaceAll(sidecarLabel, "/", "~1"), "true")
 	}
 	// There is an annotation: it asked for the sidecar. To add one that is there
 	// replaces it (RFC 6902, 4.1).

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/probeshift/probeshift/pkg/discovery/resource"
 	"github.com/probeshift/probeshift/pkg/sidecar/envoy"
 )
 
@@ -160,7 +161,7 @@ func config(routes []route, s settings, policy Policy) envoy.Config {
 			title += "@" + r.dialledText()
 		}
 		used[title] = true
-		c.Upstreams = append(c.Upstreams, envoy.Upstream{
+		u := envoy.Upstream{
 			Name:        title,
 			Listen:      r.listen,
 			Members:     envoy.Members{Host: r.backend.full + ".", Port: r.backendPort, Refresh: s.refresh},
@@ -168,7 +169,25 @@ func config(routes []route, s settings, policy Policy) envoy.Config {
 			Protocol:    s.protocol,
 			HealthCheck: s.healthCheck,
 			Retries:     s.retries,
-		})
+		}
+		if policy.Discovery != nil {
+			u.Members.Resource = r.resource()
+		}
+		if u.Members.Resource != "" {
+			c.Discovery = policy.Discovery
+		}
+		c.Upstreams = append(c.Upstreams, u)
 	}
 	return c
+}
+
+// resource is what discovery calls the backend. It knows the Services of the
+// cluster; another name is one that only DNS knows.
+func (u upstream) resource() string {
+	if u.backend.service == "" {
+		return ""
+	}
+	return resource.Name{
+		Namespace: u.backend.namespace, Service: u.backend.service, Port: u.backendPort, Zone: envoy.NodeZone,
+	}.String()
 }

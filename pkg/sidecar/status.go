@@ -30,7 +30,8 @@ type Status struct {
 	Hash string `json:"hash"`
 	// Asked is a hash over the annotations that were read, and the namespace.
 	Asked string `json:"asked"`
-	// Members says where the pools' members come from: "dns".
+	// Members says where the pools' members come from: "discovery", for those
+	// that are Services of the cluster, or "dns".
 	Members   string           `json:"members"`
 	Upstreams []UpstreamStatus `json:"upstreams"`
 }
@@ -47,6 +48,9 @@ type UpstreamStatus struct {
 // newStatus is the status of a Pod that has the container and the aliases.
 func newStatus(pod *corev1.Pod, namespace string, c *corev1.Container, aliases []corev1.HostAlias, routes []route, config envoy.Config) Status {
 	s := Status{Asked: hashAsked(namespace, pod.Annotations), Members: "dns"}
+	if config.Discovery != nil {
+		s.Members = "discovery"
+	}
 	for i, r := range routes {
 		s.Upstreams = append(s.Upstreams, UpstreamStatus{Name: config.Upstreams[i].Name, Dialled: r.dialledText(), Listen: r.listen})
 	}

@@ -11,7 +11,7 @@ type upstream struct {
 	// dialled is what the application dials.
 	dialled     name
 	dialledPort uint16
-	// backend is the headless Service behind it.
+	// backend is the Service behind it: a headless one where DNS names the members.
 	backend     name
 	backendPort uint16
 }

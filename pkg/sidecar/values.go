@@ -90,7 +90,7 @@ func readHealthCheck(s *settings, value string) (remedy string) {
 	kind, service, named := strings.Cut(value, ":")
 	switch {
 	case value == "none":
-		s.healthCheck = envoy.HealthCheck{}
+		s.healthCheck = envoy.HealthCheck{Kind: "none"}
 	case value == "tcp", value == "grpc", kind == "grpc" && named && serviceName.MatchString(service):
 		s.healthCheck = envoy.HealthCheck{Kind: kind, Service: service}
 	default:

@@ -66,6 +66,9 @@ func verifyPod(pod *corev1.Pod) error {
 	if len(pod.Spec.InitContainers) == 0 || pod.Spec.InitContainers[0].Name != ContainerName {
 		return errors.New("the sidecar is not the first init container")
 	}
+	if pod.Labels[sidecarLabel] == "" {
+		return errors.New("the Pod is not labelled " + sidecarLabel)
+	}
 	if size := annotationsSize(pod.Annotations); size > maxAnnotations {
 		return fmt.Errorf("the annotations would have %d bytes", size)
 	}

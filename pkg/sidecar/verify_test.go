@@ -39,7 +39,8 @@ func TestAPatchThatWouldHarmIsNotSent(t *testing.T) {
 	}{
 		"without the container":       {whole[:last], "not the first init container"},
 		"without the aliases":         {whole[1:], "does not match"},
-		"without the status":          {[]jsonpatch.Operation{whole[0], whole[last]}, "does not match"},
+		"without the status":          {[]jsonpatch.Operation{whole[0], whole[1], whole[last]}, "does not match"},
+		"without the label":           {[]jsonpatch.Operation{whole[0], whole[2], whole[last]}, "is not labelled"},
 		"a path that is not there":    {append([]jsonpatch.Operation{operation("replace", "/spec/containers/7/args/0", "x")}, whole...), "apply the patch"},
 		"another container first":     {append(whole[:last+1:last+1], operation("add", "/spec/initContainers/0", corev1.Container{Name: "other"})), "not the first"},
 		"the container twice":         {append(whole[:last+1:last+1], operation("add", "/spec/initContainers/-", corev1.Container{Name: ContainerName})), "two sidecars"},

@@ -1,18 +1,10 @@
 package cases
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"path"
-
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/probeshift/probeshift/pkg/mutate"
+	"github.com/probeshift/probeshift/test/golden"
 )
 
 //go:embed */*
@@ -20,17 +12,12 @@ var folders embed.FS
 
 // Case is one folder.
 type Case struct {
-	// Name is the folder's name.
-	Name string
-	// JSON is the Pod as JSON, with nothing added to what pod.yaml holds.
-	JSON []byte
-	// Pod is the same Pod, decoded.
-	Pod *corev1.Pod
+	golden.Case
 	// Flags are the content of policy.yaml.
 	Flags Flags
-	// Patch and Findings are the contents of patch.json and findings.yaml,
-	// empty where there is no such file yet.
-	Patch, Findings string
+	// Findings is the content of findings.yaml, empty where there is no such file
+	// yet.
+	Findings string
 }
 
 // Flags are a policy in the words of the webhook's flags. What is empty is at
@@ -64,58 +51,14 @@ func (f Flags) Policy() mutate.Policy {
 }
 
 // Load reads every case, in the order of their names. Fields that nobody knows
-// are errors, so that a typing error does not make a case empty.
-func Load() ([]Case, error) {
-	entries, err := fs.ReadDir(folders, ".")
-	if err != nil {
-		return nil, fmt.Errorf("list the cases: %w", err)
-	}
-	all := make([]Case, 0, len(entries))
-	for _, entry := range entries {
-		c, err := load(entry.Name())
-		if err != nil {
-			return nil, fmt.Errorf("case %s: %w", entry.Name(), err)
-		}
-		all = append(all, c)
-	}
-	return all, nil
-}
+// are errors.
+func Load() ([]Case, error) { return golden.Load(folders, load) }
 
-func load(name string) (Case, error) {
-	c := Case{Name: name, Pod: &corev1.Pod{}}
-	written, err := folders.ReadFile(path.Join(name, "pod.yaml"))
-	if err != nil {
+func load(folder golden.Folder) (c Case, err error) {
+	c.Case = folder.Case
+	if err := folder.Settings("policy.yaml", &c.Flags); err != nil {
 		return c, err
 	}
-	if c.JSON, err = yaml.YAMLToJSONStrict(written); err != nil {
-		return c, fmt.Errorf("pod.yaml: %w", err)
-	}
-	// From the JSON, as an API server would read it: YAML's own reader would
-	// take off for a string where a string is wanted.
-	decoder := json.NewDecoder(bytes.NewReader(c.JSON))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(c.Pod); err != nil {
-		return c, fmt.Errorf("pod.yaml: %w", err)
-	}
-	flags, err := optional(name, "policy.yaml")
-	if err != nil {
-		return c, err
-	}
-	if err := yaml.UnmarshalStrict([]byte(flags), &c.Flags); err != nil {
-		return c, fmt.Errorf("policy.yaml: %w", err)
-	}
-	if c.Patch, err = optional(name, "patch.json"); err != nil {
-		return c, err
-	}
-	c.Findings, err = optional(name, "findings.yaml")
+	c.Findings, err = folder.Text("findings.yaml")
 	return c, err
-}
-
-// optional reads a file that need not be there.
-func optional(name, file string) (string, error) {
-	content, err := folders.ReadFile(path.Join(name, file))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	return string(content), nil
 }

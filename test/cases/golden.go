@@ -1,15 +1,13 @@
 package cases
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
-	"go.yaml.in/yaml/v3"
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/probeshift/probeshift/pkg/mutate"
 	"github.com/probeshift/probeshift/pkg/reason"
+	"github.com/probeshift/probeshift/test/golden"
 )
 
 // Report is the content of findings.yaml. The tags are for writing in this order
@@ -86,23 +84,18 @@ func PatchFile(operations []jsonpatch.Operation) (string, error) {
 	if len(operations) == 0 {
 		return "[]\n", nil
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(operations); err != nil {
+	text, err := golden.JSON(operations)
+	if err != nil {
 		return "", fmt.Errorf("write patch.json: %w", err)
 	}
-	return out.String(), nil
+	return text, nil
 }
 
 // FindingsFile is the content of findings.yaml for a decision.
 func FindingsFile(result mutate.Result) (string, error) {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(NewReport(result)); err != nil {
+	text, err := golden.YAML(NewReport(result))
+	if err != nil {
 		return "", fmt.Errorf("write findings.yaml: %w", err)
 	}
-	return out.String(), nil
+	return text, nil
 }

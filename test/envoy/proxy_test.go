@@ -63,7 +63,7 @@ func argument(t *testing.T, b *bootstrapv3.Bootstrap, podIP string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("$(POD_IP)", podIP, "$$", "$").Replace(text)
+	return strings.NewReplacer("$(POD_IP)", podIP, envoy.NodeZone, "zone-a", "$$", "$").Replace(text)
 }
 
 // askNameserver has a bootstrap ask this DNS server, not the machine's.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -17,6 +19,8 @@ const monitoring = "../../deploy/webhook/components/lb-monitoring"
 type query struct {
 	where, expression string
 	labels            []string
+	// isOfDiscovery says that nothing is to be found where there is none.
+	isOfDiscovery bool
 }
 
 // queries are all of the dashboard and of the alerts, over seconds instead of
@@ -34,27 +38,46 @@ func dashboard(t *testing.T) []query {
 	}
 	var d struct {
 		Panels []struct {
-			Title   string
-			Targets []struct{ Expr, LegendFormat string }
+			Type, Title string
+			Targets     []struct{ Expr, LegendFormat string }
+		}
+		Templating struct {
+			List []struct{ Name, AllValue string }
 		}
 	}
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
-	var all []query
+	all, isOfDiscovery := []query(nil), false
 	for _, panel := range d.Panels {
+		isOfDiscovery = isOfDiscovery || panel.Type == "row"
 		for _, target := range panel.Targets {
 			all = append(all, query{
 				where:      "panel " + panel.Title + " " + target.LegendFormat,
 				expression: target.Expr,
 				labels:     shown(`\{\{(\w+)\}\}`, target.LegendFormat),
+
+				isOfDiscovery: isOfDiscovery,
 			})
+		}
+	}
+	// What is there to be chosen, when nothing is; the namespace is left.
+	for _, v := range d.Templating.List {
+		for i := range all {
+			if v.Name != "namespace" {
+				all[i].expression = strings.ReplaceAll(all[i].expression, "$"+v.Name, v.AllValue)
+			}
 		}
 	}
 	return inSeconds(all)
 }
 
 func alerts(t *testing.T) []query {
+	// Alerts about what takes more to come about than this test does: hundreds of
+	// connections, and an API server that goes away after a while. Their number is
+	// there all the same, and is zero.
+	rare := []string{"ProbeshiftDiscoveryRefusesConnections", "ProbeshiftDiscoveryStale"}
+
 	t.Helper()
 	text, err := os.ReadFile(monitoring + "/prometheusrule.yaml")
 	if err != nil {
@@ -63,6 +86,7 @@ func alerts(t *testing.T) []query {
 	var o struct {
 		Spec struct {
 			Groups []struct {
+				Name  string
 				Rules []struct {
 					Alert, Expr string
 					Annotations map[string]string
@@ -80,7 +104,13 @@ func alerts(t *testing.T) []query {
 				where:      "alert " + rule.Alert,
 				expression: rule.Expr,
 				labels:     shown(`\$labels\.(\w+)`, rule.Annotations["summary"]+rule.Annotations["description"]),
+
+				isOfDiscovery: strings.HasSuffix(group.Name, "-discovery"),
 			})
+			if slices.Contains(rare, rule.Alert) {
+				last := &all[len(all)-1]
+				last.expression = strings.TrimSuffix(strings.TrimSpace(last.expression), "> 0")
+			}
 		}
 	}
 	return inSeconds(all)
@@ -96,10 +126,9 @@ func shown(form, text string) []string {
 }
 
 func inSeconds(all []query) []query {
-	window := regexp.MustCompile(`\[[^\]]+\]`)
-	variable := regexp.MustCompile(`\$(namespace|upstream)\b`)
+	window := regexp.MustCompile(`\[(\$__rate_interval|\d+m)\]`)
 	for i, q := range all {
-		all[i].expression = variable.ReplaceAllString(window.ReplaceAllString(q.expression, "[15s]"), ".*")
+		all[i].expression = window.ReplaceAllString(q.expression, "[15s]")
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,13 +26,16 @@ import (
 // shop is a sidecar in trouble of every kind: one of greeter's Pods fails, one
 // has gone, nobody is behind empty, DNS fails about lost, the only Pod of gone has
 // gone and no retry is allowed to it, ledger is no HTTP, and so is silent, which
-// should have said so.
+// should have said so. Of outside only DNS knows, and what discovery says of bad
+// no Envoy takes.
 type shop struct {
-	proxy                                *proxy
-	greeter, empty, gone, ledger, silent netip.AddrPort // where the sidecar listens
+	proxy                                         *proxy
+	greeter, empty, gone, outside, ledger, silent netip.AddrPort // where the sidecar listens
 }
 
-func openShop(t *testing.T) shop {
+// openShop opens one that has its members from DNS, or, where d is given, from
+// this discovery with DNS behind it.
+func openShop(t *testing.T, d *discovery) shop {
 	t.Helper()
 	port := samePort(t, "127.0.30.1", "127.0.30.2", "127.0.30.3", "127.0.30.4", "127.0.31.1")
 	serveGRPC(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.30.1"), port), codes.OK)
@@ -41,39 +45,75 @@ func openShop(t *testing.T) shop {
 
 	s := shop{
 		greeter: listenAt(t, "127.0.29.1"), empty: listenAt(t, "127.0.29.2"), gone: listenAt(t, "127.0.29.3"),
-		ledger: listenAt(t, "127.0.29.4"), silent: listenAt(t, "127.0.29.5"),
+		ledger: listenAt(t, "127.0.29.4"), silent: listenAt(t, "127.0.29.5"), outside: listenAt(t, "127.0.29.7"),
+	}
+	config := envoy.Config{MetricsPort: uint16(freePort(t, "127.0.0.1").PortValue)}
+	if d != nil {
+		config.Discovery = d.policy()
 	}
 	upstream := func(name string, listen netip.AddrPort, p envoy.Protocol) envoy.Upstream {
-		return envoy.Upstream{
+		u := envoy.Upstream{
 			Name: name, Listen: listen, Algorithm: envoy.LeastRequest, Protocol: p, Retries: 5,
 			Members: envoy.Members{Host: name[:len(name)-len(":9000")] + ".svc.cluster.local.", Port: port, Refresh: time.Second},
 		}
+		if d != nil {
+			u.Members.Resource = resourceOf(name)
+		}
+		return u
 	}
-	b, err := envoy.Bootstrap(envoy.Config{MetricsPort: uint16(freePort(t, "127.0.0.1").PortValue), Upstreams: []envoy.Upstream{
+	config.Upstreams = []envoy.Upstream{
 		upstream("greeter.shop:9000", s.greeter, envoy.Auto),
 		upstream("empty.shop:9000", s.empty, envoy.HTTP),
 		upstream("gone.shop:9000", s.gone, envoy.HTTP),
 		upstream("lost.shop:9000", listenAt(t, "127.0.29.6"), envoy.HTTP),
 		upstream("ledger.bank:9000", s.ledger, envoy.TCP),
 		upstream("silent.shop:9000", s.silent, envoy.Auto),
-	}})
+		upstream("outside.shop:9000", s.outside, envoy.HTTP),
+		upstream("bad.shop:9000", listenAt(t, "127.0.29.8"), envoy.HTTP),
+	}
+	b, err := envoy.Bootstrap(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	hurry(b)
 	allowNoRetries(b, "gone.shop:9000")
-	askNameserver(t, b, nameserver(t, map[string][]netip.Addr{
+	zone := map[string][]netip.Addr{
 		"greeter.shop.svc.cluster.local.": {
 			netip.MustParseAddr("127.0.30.1"), netip.MustParseAddr("127.0.30.2"),
 			netip.MustParseAddr("127.0.30.3"), netip.MustParseAddr("127.0.30.4"), // nobody is at .4
 		},
-		"gone.shop.svc.cluster.local.":   {netip.MustParseAddr("127.0.30.4")},
-		"lost.shop.svc.cluster.local.":   nil,
-		"ledger.bank.svc.cluster.local.": {netip.MustParseAddr("127.0.31.1")},
-		"silent.shop.svc.cluster.local.": {netip.MustParseAddr("127.0.31.1")},
-	}))
+		"gone.shop.svc.cluster.local.":    {netip.MustParseAddr("127.0.30.4")},
+		"lost.shop.svc.cluster.local.":    nil,
+		"ledger.bank.svc.cluster.local.":  {netip.MustParseAddr("127.0.31.1")},
+		"silent.shop.svc.cluster.local.":  {netip.MustParseAddr("127.0.31.1")},
+		"outside.shop.svc.cluster.local.": {netip.MustParseAddr("127.0.30.1")},
+	}
+	if d != nil {
+		for _, name := range []string{"greeter.shop", "gone.shop", "ledger.bank", "silent.shop", "empty.shop"} {
+			d.tell(t, resourceOf(name+":9000"), at(zone[name+".svc.cluster.local."], port)...)
+		}
+		zone[discoveryName+".cluster.local."] = []netip.Addr{d.at.Addr()}
+	}
+	askNameserver(t, b, nameserver(t, zone))
 	s.proxy = start(t, b, "127.0.0.1")
 	return s
+}
+
+// resourceOf is what discovery calls an upstream: shop/greeter:9000 for
+// greeter.shop:9000.
+func resourceOf(upstream string) string {
+	host, port, _ := strings.Cut(upstream, ":")
+	service, namespace, _ := strings.Cut(host, ".")
+	return namespace + "/" + service + ":" + port
+}
+
+// at are some addresses with a port.
+func at(addresses []netip.Addr, port uint16) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, a := range addresses {
+		all = append(all, netip.AddrPortFrom(a, port))
+	}
+	return all
 }
 
 // hurry shortens the time in which a connection may stay silent.
@@ -85,10 +125,10 @@ func hurry(b *bootstrapv3.Bootstrap) {
 	}
 }
 
-// allowNoRetries sets the budget for retries of one pool to nothing.
-func allowNoRetries(b *bootstrapv3.Bootstrap, pool string) {
+// allowNoRetries sets the budget for retries of one upstream to nothing.
+func allowNoRetries(b *bootstrapv3.Bootstrap, upstream string) {
 	for _, c := range b.GetStaticResources().GetClusters() {
-		if c.GetName() == pool {
+		if name, _, _ := strings.Cut(c.GetName(), "|"); name == upstream {
 			budget := c.GetCircuitBreakers().GetThresholds()[0].GetRetryBudget()
 			budget.BudgetPercent, budget.MinRetryConcurrency = &typev3.Percent{}, wrapperspb.UInt32(0)
 		}
@@ -164,7 +204,7 @@ func serveEcho(t *testing.T, at netip.AddrPort) {
 func (s shop) visit(ctx context.Context, t *testing.T) {
 	t.Helper()
 	clients := map[netip.AddrPort]healthv1.HealthClient{}
-	for _, at := range []netip.AddrPort{s.greeter, s.empty, s.gone} {
+	for _, at := range []netip.AddrPort{s.greeter, s.empty, s.gone, s.outside} {
 		conn, err := grpc.NewClient("passthrough:///"+at.String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
 			t.Fatal(err)

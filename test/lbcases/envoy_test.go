@@ -38,8 +38,14 @@ func TestEnvoyTakesWhatEveryInjectedPodTellsIt(t *testing.T) {
 		}
 	}
 	for seed := range uint64(randomForEnvoy) {
-		policy := sidecar.DefaultPolicy()
-		policy.IPv6 = seed%5 == 0
+		flags := lbcases.Flags{IPv6: seed%5 == 0}
+		if seed%2 == 0 {
+			flags.Discovery = "known"
+		}
+		policy, err := flags.Policy()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if text, found := injectedBootstrap(t, lbcases.Random(rand.New(rand.NewPCG(seed, 2))), policy); found {
 			checked++
 			t.Run("random Pod "+strconv.FormatUint(seed, 10), func(t *testing.T) { validate(t, program, text) })
@@ -74,7 +80,7 @@ func injectedBootstrap(t *testing.T, pod *corev1.Pod, policy sidecar.Policy) (te
 	if !found {
 		t.Fatal("the patched Pod has no configuration")
 	}
-	return strings.ReplaceAll(text, "$(POD_IP)", "192.0.2.7"), true
+	return strings.NewReplacer("$(POD_IP)", "192.0.2.7", "$(NODE_ZONE)", "zone-a").Replace(text), true
 }
 
 func validate(t *testing.T, program, text string) {

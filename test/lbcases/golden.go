@@ -1,17 +1,15 @@
 package lbcases
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/probeshift/probeshift/pkg/sidecar"
+	"github.com/probeshift/probeshift/test/golden"
 )
 
 // Report is the content of outcome.yaml. The tags are for writing in this order
@@ -37,6 +35,8 @@ type Upstream struct {
 	Dialled string `json:"dialled" yaml:"dialled"`
 	Listen  string `json:"listen" yaml:"listen"`
 	Backend string `json:"backend" yaml:"backend,omitempty"`
+	// Discovery is what discovery calls the backend.
+	Discovery string `json:"discovery" yaml:"discovery,omitempty"`
 }
 
 // NewReport is what outcome.yaml has to say of a result.
@@ -53,6 +53,7 @@ func NewReport(result sidecar.Result) Report {
 		if i < len(result.Config.Upstreams) {
 			members := result.Config.Upstreams[i].Members
 			upstream.Backend = fmt.Sprintf("%s:%d", members.Host, members.Port)
+			upstream.Discovery = members.Resource
 		}
 		report.Upstreams = append(report.Upstreams, upstream)
 	}
@@ -61,13 +62,11 @@ func NewReport(result sidecar.Result) Report {
 
 // OutcomeFile is the content of outcome.yaml for a result.
 func OutcomeFile(result sidecar.Result) (string, error) {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(NewReport(result)); err != nil {
+	text, err := golden.YAML(NewReport(result))
+	if err != nil {
 		return "", fmt.Errorf("write outcome.yaml: %w", err)
 	}
-	return out.String(), nil
+	return text, nil
 }
 
 // PatchFile is the content of patch.json for a result.
@@ -75,14 +74,11 @@ func PatchFile(result sidecar.Result) (string, error) {
 	if len(result.Operations) == 0 {
 		return "[]\n", nil
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(shortened(result)); err != nil {
+	text, err := golden.JSON(shortened(result))
+	if err != nil {
 		return "", fmt.Errorf("write patch.json: %w", err)
 	}
-	return out.String(), nil
+	return text, nil
 }
 
 // shortened are the operations without what Envoy is told and hashes over it.

@@ -21,17 +21,22 @@ func Bootstrap(c Config) (*bootstrapv3.Bootstrap, error) {
 		Admin:                  admin(c.MetricsPort),
 		StaticResources:        &bootstrapv3.Bootstrap_StaticResources{},
 		LayeredRuntime:         runtime(),
-		StatsConfig:            statistics(),
+		StatsConfig:            statistics(c.Discovery != nil),
 		TypedDnsResolverConfig: p.resolver(),
 	}
 	for _, u := range c.Upstreams {
 		b.StaticResources.Listeners = append(b.StaticResources.Listeners, p.listener(u))
 		if u.Protocol != TCP {
-			b.StaticResources.Clusters = append(b.StaticResources.Clusters, p.requestPool(u, c.IPv6))
+			b.StaticResources.Clusters = append(b.StaticResources.Clusters, p.requestPools(u, c)...)
 		}
 		if u.Protocol != HTTP {
-			b.StaticResources.Clusters = append(b.StaticResources.Clusters, p.connectionPool(u, c.IPv6))
+			b.StaticResources.Clusters = append(b.StaticResources.Clusters, p.connectionPools(u, c)...)
 		}
+	}
+	if c.Discovery != nil {
+		b.Node = node()
+		b.DynamicResources = follow()
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, p.discovery(*c.Discovery, c.IPv6))
 	}
 	p.check("the bootstrap", b)
 	if err := errors.Join(p.errs...); err != nil {

@@ -14,6 +14,25 @@ type Config struct {
 	MetricsPort uint16
 	// IPv6 says that the Pod has IPv6 addresses alone.
 	IPv6 bool
+	// Discovery is the server that tells the members of upstreams with a
+	// Resource; nil where there are none.
+	Discovery *Discovery
+}
+
+// Discovery is the server from which pools get their members, and how sidecars
+// that do so check on them.
+type Discovery struct {
+	// Host is the server's fully qualified name with a final dot, and Port the
+	// port that it listens on.
+	Host string
+	Port uint16
+	// ServerName is the name that its certificate is for.
+	ServerName string
+	// CA holds the certificates that its own may be signed with, as PEM.
+	CA string
+	// CheckInterval is the time between two health checks of one member: 1s to
+	// 5m.
+	CheckInterval time.Duration
 }
 
 // Upstream is one backend and where the application reaches it.
@@ -33,8 +52,12 @@ type Upstream struct {
 	Retries uint32
 }
 
-// Members is where a pool's members come from: DNS alone, for now.
+// Members is where a pool's members come from: DNS alone, or discovery with DNS
+// behind it.
 type Members struct {
+	// Resource is what discovery calls the backend, as NodeZone has it, or empty
+	// for DNS alone.
+	Resource string
 	// Host is a fully qualified name with a final dot. Without the dot the
 	// Pod's own hosts file, which maps the name to Envoy, would be asked.
 	Host string
@@ -71,10 +94,10 @@ const (
 )
 
 // HealthCheck is how members are asked for their health. The zero value asks
-// nobody.
+// nobody, but members of a pool for requests that discovery told: those by TCP.
 type HealthCheck struct {
-	// Kind is "", "grpc" or "tcp". Where connections are passed through it is ""
-	// or "tcp"; beside a pool for requests nobody else is asked.
+	// Kind is "", "none", "grpc" or "tcp". Where connections are passed through it
+	// is not "grpc"; beside a pool for requests nobody else is asked.
 	Kind string
 	// Service is the service that a gRPC health check names; it may be empty.
 	Service string

@@ -22,6 +22,12 @@ const (
 	firstLookAfterFailure = 100 * time.Millisecond
 )
 
+// fromDNS has DNS name the members.
+func (p *packer) fromDNS(c *clusterv3.Cluster, m Members, ipv6 bool) {
+	c.ClusterDiscoveryType = p.dns(m, ipv6)
+	c.LoadAssignment = assignment(c.GetName(), m)
+}
+
 // dns makes each address of a name a member of the pool.
 func (p *packer) dns(m Members, ipv6 bool) *clusterv3.Cluster_ClusterType {
 	return &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{

@@ -30,6 +30,18 @@ const (
 	ejectionSweep = 500 * time.Millisecond
 )
 
+// ejectionOfAll is the way out of a pool for connections whose members are all gone
+// while discovery is away: nobody asks them for their health, and once every one is
+// ejected DNS is used. One failure is enough, since all that fails here is to
+// connect. With five, at a client that waits longer after each failure, the first
+// host was back before the last was out.
+func ejectionOfAll() *clusterv3.OutlierDetection {
+	o := ejection()
+	o.ConsecutiveLocalOriginFailure = wrapperspb.UInt32(1)
+	o.MaxEjectionPercent = wrapperspb.UInt32(100)
+	return o
+}
+
 // ejection takes hosts out of a pool for a while that cannot be connected to.
 // What applications answer ejects nobody: a status is the service's own affair,
 // and a client's bad requests would empty the pool.

@@ -66,7 +66,7 @@ func (p *packer) routes(u Upstream) *routev3.RouteConfiguration {
 		Routes: []*routev3.Route{{
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 			Action: &routev3.Route_Route{Route: &routev3.RouteAction{
-				ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: u.Name},
+				ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: u.Members.target(u.Name)},
 				// The default cuts every call, streams included, after 15 s. Deadlines are
 				// the caller's to set; gRPC carries them to the server.
 				Timeout: durationpb.New(0),

@@ -18,7 +18,7 @@ func (p *packer) tcp(u Upstream) []*listenerv3.Filter {
 		Name: "envoy.filters.network.tcp_proxy",
 		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: p.pack(&tcpproxyv3.TcpProxy{
 			StatPrefix:       statName(u.Name),
-			ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: connectionPoolName(u)},
+			ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: u.Members.target(connectionPoolName(u))},
 			// The default closes a connection after an idle hour; a pool of database
 			// connections is idle at night.
 			IdleTimeout:        durationpb.New(0),
