@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +24,12 @@ type Balanced struct {
 	Upstreams []Upstream
 	// Members says where the pools' members come from, "dns" without discovery.
 	Members string
+	// Following is what it asks discovery for, nil where it does not.
+	Following *Following
+	// Labels are those of one of the Pods.
+	Labels map[string]string
+	// Running counts the Pods whose containers have been started.
+	Running int
 }
 
 // Upstream is what the sidecar's status tells of one.
@@ -53,20 +58,32 @@ func (p *Pods) addBalanced(pod *corev1.Pod) {
 	}
 	text := pod.Annotations[sidecar.StatusAnnotation]
 	key := BalancedKey{survey.OwnerOf(pod), text, len(pod.Spec.HostAliases) > 0}
-	if _, known := p.Balanced[key]; known {
-		return
+	b, known := p.Balanced[key]
+	if !known {
+		status, readable := sidecar.ReadStatus(pod.Annotations)
+		if !readable {
+			return
+		}
+		b = readBalanced(pod, status)
 	}
-	var status sidecar.Status
-	if json.Unmarshal([]byte(text), &status) != nil {
-		return
+	if pod.Status.Phase == corev1.PodRunning {
+		b.Running++
 	}
-	b := Balanced{Members: status.Members}
+	p.Balanced[key] = b
+}
+
+// readBalanced reads what is the same for Pods that are alike.
+func readBalanced(pod *corev1.Pod, status sidecar.Status) Balanced {
+	b := Balanced{Members: status.Members, Labels: pod.Labels}
 	for _, u := range status.Upstreams {
 		if upstream, ok := readUpstream(u); ok {
 			b.Upstreams = append(b.Upstreams, upstream)
 		}
 	}
-	p.Balanced[key] = b
+	if bootstrap, found := sidecar.Bootstrap(pod); found {
+		b.Following = readFollowing(bootstrap)
+	}
+	return b
 }
 
 // readUpstream reads an upstream of the status: its name is BACKEND:PORT, and
@@ -93,6 +110,9 @@ func (p *Pods) Backends() []ServiceName {
 		for _, u := range b.Upstreams {
 			seen[u.Service] = true
 			seen[dialledService(u)] = true
+		}
+		for _, name := range b.Following.names() {
+			seen[ServiceName{Namespace: name.Namespace, Name: name.Service}] = true
 		}
 	}
 	delete(seen, ServiceName{})

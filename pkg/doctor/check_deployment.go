@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -42,19 +41,24 @@ func checkDeployment(f *Facts) Result {
 		r.fail("No Deployment has Pods that the Service "+f.Service.Value.Namespace+"/"+f.Service.Value.Name+" selects.", applyManifests)
 		return r
 	}
-	for _, d := range found {
-		want := int32(1)
-		if d.Spec.Replicas != nil {
-			want = *d.Spec.Replicas
-		}
-		text := fmt.Sprintf("%s/%s: %d of %d replicas ready.", d.Namespace, d.Name, d.Status.ReadyReplicas, want)
-		if d.Status.ReadyReplicas == 0 || d.Status.ReadyReplicas < want {
-			r.fail(text, "See what a replica waits for: kubectl -n "+d.Namespace+" describe pods")
-			continue
-		}
-		r.note(text)
+	for i := range found {
+		r.replicas(&found[i])
 	}
 	return r
+}
+
+// replicas notes whether all replicas of a Deployment are ready.
+func (r *Result) replicas(d *appsv1.Deployment) {
+	want := int32(1)
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	text := fmt.Sprintf("%s/%s: %d of %d replicas ready.", d.Namespace, d.Name, d.Status.ReadyReplicas, want)
+	if d.Status.ReadyReplicas == 0 || d.Status.ReadyReplicas < want {
+		r.fail(text, "See what a replica waits for: kubectl -n "+d.Namespace+" describe pods")
+		return
+	}
+	r.note(text)
 }
 
 // deployments are those whose Pods the webhook's Service selects.
@@ -72,18 +76,32 @@ func (f *Facts) deployments() []appsv1.Deployment {
 	return found
 }
 
-// has says whether a replica's arguments hold a flag with this value, as
-// --flag=value or in two words.
+// has says whether a replica's arguments hold a flag with this value.
 func has(d *appsv1.Deployment, flag, value string) bool {
-	return slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool {
+	return slices.Contains(values(d, flag), value)
+}
+
+// values are what a replica's arguments say of a flag, as --flag=value or in two
+// words. A flag without a value is one that is switched on.
+func values(d *appsv1.Deployment, flag string) []string {
+	var found []string
+	for i := range d.Spec.Template.Spec.Containers {
+		c := &d.Spec.Template.Spec.Containers[i]
 		words := slices.Concat(c.Command, c.Args)
 		for i, word := range words {
-			if word == "--"+flag+"="+value || i > 0 && words[i-1] == "--"+flag && word == value {
-				return true
+			value, joined := strings.CutPrefix(word, "--"+flag+"=")
+			switch {
+			case joined:
+				found = append(found, value)
+			case word != "--"+flag:
+			case i+1 < len(words) && !strings.HasPrefix(words[i+1], "-"):
+				found = append(found, words[i+1])
+			default:
+				found = append(found, "true")
 			}
 		}
-		return false
-	})
+	}
+	return found
 }
 
 // checkSwitches names what is lifted for the whole cluster.

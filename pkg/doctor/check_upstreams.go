@@ -27,8 +27,8 @@ func checkUpstreams(f *Facts) Result {
 		service := f.Services.Value[u.Service]
 		client := key.Owner.Namespace + " " + key.Owner.String()
 		switch {
-		case b.Members != "" && b.Members != "dns":
-			// Discovery follows any Service.
+		case b.follows(u):
+			// The check lb-followed looks at these.
 		case u.Service == ServiceName{}:
 		case service == nil && !f.hasNamespace(u.Service.Namespace):
 			// A name of two labels outside the cluster.
@@ -37,13 +37,18 @@ func checkUpstreams(f *Facts) Result {
 		case service.Spec.Type == corev1.ServiceTypeExternalName:
 			r.note(fmt.Sprintf("%s: the Service %s is of type ExternalName, whose addresses DNS tells.", client, u.Service))
 		case service.Spec.ClusterIP != corev1.ClusterIPNone:
-			twin, port, ok := headlessTwin(service, u.Port)
 			text := fmt.Sprintf("%s: the Service %s has a cluster IP, so DNS tells one address and nothing is balanced.", client, u.Service)
+			if f.discoveryOn() {
+				r.fail(text, "Create the Pods anew, so that they follow the Service's EndpointSlices: "+rollOut(key.Owner))
+				return
+			}
+			twin, port, ok := headlessTwin(service, u.Port)
 			if !ok {
 				r.fail(text, "Create a headless Service for the same Pods and name it as backend: "+u.Dialled+"=NAME."+u.Service.Namespace+":PORT")
 				return
 			}
 			r.fail(text, fmt.Sprintf("Apply the headless twin and name it in lb.probeshift.dev/upstreams: %s=%s-headless.%s:%d", u.Dialled, u.Service.Name, u.Service.Namespace, port))
+			r.remedy("Or apply the component lb-discovery, with which new sidecars follow the Pods of any Service.")
 			if !slices.Contains(twins, twin) {
 				twins = append(twins, twin)
 			}
@@ -126,7 +131,7 @@ func checkUpstreamPorts(f *Facts) Result {
 	r := newResult("lb-ports", "ports of upstreams, and of the Services that they name")
 	if !f.eachUpstream(&r, func(key BalancedKey, b Balanced, u Upstream) {
 		client := key.Owner.Namespace + " " + key.Owner.String()
-		if service := f.Services.Value[u.Service]; service != nil && service.Spec.ClusterIP == corev1.ClusterIPNone {
+		if service := f.Services.Value[u.Service]; service != nil && service.Spec.ClusterIP == corev1.ClusterIPNone && !b.follows(u) {
 			comparePorts(&r, client, u, service)
 		}
 		if dialled := f.Services.Value[dialledService(u)]; dialled != nil && key.Aliased {

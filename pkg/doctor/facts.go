@@ -6,6 +6,8 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 )
 
 // Read is something that was read from the API server, or why it was not.
@@ -35,7 +37,24 @@ type Facts struct {
 	// Services are those that the upstreams of load-balanced Pods name.
 	Services Read[map[ServiceName]*corev1.Service]
 	Pods     Read[*Pods]
-	Canary   Canary
+	// Discovery is about the component lb-discovery and who uses it.
+	Discovery Discovery
+	Canary    Canary
+}
+
+// Discovery is what was read because sidecars follow EndpointSlices; without such
+// sidecars it is empty.
+type Discovery struct {
+	// CA is the ConfigMap in which discovery publishes its certificates, nil where
+	// there is none.
+	CA Read[*corev1.ConfigMap]
+	// Slices are the EndpointSlices of the Services that sidecars follow.
+	Slices Read[map[ServiceName][]*discoveryv1.EndpointSlice]
+	// Policies are the NetworkPolicies of the sidecars' namespaces.
+	Policies Read[[]networkingv1.NetworkPolicy]
+	// Streams are the open streams of each replica of discovery, by the name of its
+	// Pod.
+	Streams Read[map[string]int]
 }
 
 // ServiceName names a Service.
@@ -78,6 +97,10 @@ func Examine(f *Facts) []Result {
 		checkSidecars(f),
 		checkUpstreams(f),
 		checkUpstreamPorts(f),
+		checkDiscovery(f),
+		checkFollowed(f),
+		checkTrust(f),
+		checkEgress(f),
 		checkDNS(f),
 	}
 }

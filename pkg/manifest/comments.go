@@ -34,15 +34,20 @@ func (c comments) all() []string {
 	return all
 }
 
-// gather returns the comments between from and to in the text of a node.
-func (t *text) gather(n, parent *yaml.Node, from, to int) (comments, error) {
+// gather returns the comments in the text of a node, and where that stands.
+func (t *text) gather(n, parent *yaml.Node) (comments, span, error) {
 	var c comments
+	whole, err := t.extent(n, parent)
+	if err != nil {
+		return c, whole, err
+	}
 	leaves, err := t.leaves(nil, n, parent)
 	if err != nil {
-		return c, err
+		return c, whole, err
 	}
+	to := whole.to
 	leaves = append(leaves, span{to, to})
-	at, word := from, ""
+	at, word := whole.from, ""
 	for _, leaf := range leaves {
 		for at < leaf.from {
 			if t.src[at] != '#' || !t.startsComment(at) {
@@ -61,7 +66,7 @@ func (t *text) gather(n, parent *yaml.Node, from, to int) (comments, error) {
 			word = "" // what follows stands on a line of its own
 		}
 	}
-	return c, nil
+	return c, whole, nil
 }
 
 // add puts a comment behind the field that the word before it has become.

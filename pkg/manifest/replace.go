@@ -58,16 +58,12 @@ func (t *text) replaceExec(exec slot, action *corev1.GRPCAction, step int) ([]ed
 // replaceKey renames the key exec, in the quotes that it has.
 func (t *text) replaceKey(exec slot, s *style) (edit, error) {
 	key := exec.key()
-	from, err := t.body(key)
+	at, err := t.extent(key, exec.owner)
 	if err != nil {
 		return edit{}, err
 	}
-	to, err := t.end(key, exec.owner)
-	if err != nil {
-		return edit{}, err
-	}
-	s.eol = t.eol(from)
-	written := string(t.src[from:to])
+	s.eol = t.eol(at.from)
+	written := string(t.src[at.from:at.to])
 	switch written {
 	case "exec":
 	case `"exec"`, `'exec'`:
@@ -75,33 +71,25 @@ func (t *text) replaceKey(exec slot, s *style) (edit, error) {
 	default:
 		return edit{}, lostError{key.Line}
 	}
-	return edit{span{from, to}, s.quote + "grpc" + s.quote}, nil
+	return edit{at, s.quote + "grpc" + s.quote}, nil
 }
 
 // replaceBlock replaces a value in block style.
 func (t *text) replaceBlock(exec slot, action *corev1.GRPCAction, s style) ([]edit, error) {
 	value := exec.value()
-	from, err := t.body(value)
+	kept, old, err := t.gather(value, exec.owner)
 	if err != nil {
 		return nil, err
 	}
-	to, err := t.end(value, exec.owner)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := t.gather(value, exec.owner, from, to)
-	if err != nil {
-		return nil, err
-	}
-	to = t.takeLast(&kept, from, to)
+	old.to = t.takeLast(&kept, old.from, old.to)
 	lines := append(slices.Clone(kept.own), s.block(nativePairs(action, s, kept), value.Content[0].Column-1))
-	edits := []edit{{span{from, to}, strings.Join(lines, s.newLine(value.Content[0].Column-1))}}
+	edits := []edit{{old, strings.Join(lines, s.newLine(value.Content[0].Column-1))}}
 	if value.Anchor != "" { // a name for a block that is gone
 		anchor, err := t.head(value)
 		if err != nil {
 			return nil, err
 		}
-		if at := bytes.Index(t.src[anchor:from], []byte("&"+value.Anchor)); at >= 0 {
+		if at := bytes.Index(t.src[anchor:old.from], []byte("&"+value.Anchor)); at >= 0 {
 			first, last := anchor+at, anchor+at+1+len(value.Anchor)
 			for first > 0 && isBlank(t.src[first-1]) {
 				first--
@@ -164,30 +152,22 @@ func stepOf(mappings ...*yaml.Node) int {
 // replaceFlow replaces a value in flow style, on one line or on several as it was.
 func (t *text) replaceFlow(exec slot, action *corev1.GRPCAction, s style) ([]edit, error) {
 	value := exec.value()
-	from, err := t.body(value)
+	kept, old, err := t.gather(value, exec.owner)
 	if err != nil {
 		return nil, err
 	}
-	to, err := t.end(value, exec.owner)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := t.gather(value, exec.owner, from, to)
-	if err != nil {
-		return nil, err
-	}
-	t.adoptStyle(&s, value, to)
+	t.adoptStyle(&s, value, old.to)
 	pairs := nativePairs(action, s, comments{})
-	inner := t.skipBlanks(from + 1)
-	broken := inner < to && (breakAt(t.src, inner) > 0 || t.src[inner] == '#')
+	inner := t.skipBlanks(old.from + 1)
+	broken := inner < old.to && (breakAt(t.src, inner) > 0 || t.src[inner] == '#')
 	if above := kept.all(); broken || len(above) > 0 {
-		return []edit{{span{from, to}, t.brokenFlow(value, span{from, to}, broken, s, above, pairs)}}, nil
+		return []edit{{old, t.brokenFlow(value, old, broken, s, above, pairs)}}, nil
 	}
 	inside := s.flow(pairs)
-	if t.src[from+1] == ' ' { // { command: [...] }
+	if t.src[old.from+1] == ' ' { // { command: [...] }
 		inside = " " + inside + " "
 	}
-	return []edit{{span{from, to}, "{" + inside + "}"}}, nil
+	return []edit{{old, "{" + inside + "}"}}, nil
 }
 
 // adoptStyle takes the quotes of keys over from a flow mapping, and whether blanks

@@ -112,6 +112,16 @@ func (t *text) end(n, parent *yaml.Node) (int, error) {
 	return t.end(last, n)
 }
 
+// extent is where a node stands, from behind its anchor and tag to its end.
+func (t *text) extent(n, parent *yaml.Node) (span, error) {
+	from, err := t.body(n)
+	if err != nil {
+		return span{}, err
+	}
+	to, err := t.end(n, parent)
+	return span{from, to}, err
+}
+
 // isAbsent says whether a node is a null that is written as nothing.
 func isAbsent(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "" && n.Anchor == ""

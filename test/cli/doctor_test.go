@@ -48,24 +48,40 @@ func verdict(t *testing.T, results map[string]checks.Result, check string, want 
 func (c *cluster) behindService(t *testing.T, ready int32, args ...string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	labels := map[string]string{"app.kubernetes.io/name": "probeshift", "app.kubernetes.io/component": "webhook"}
 	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: "probeshift-webhook"},
-		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 443}}},
+		Spec:       corev1.ServiceSpec{Selector: componentLabels("webhook"), Ports: []corev1.ServicePort{{Port: 443}}},
 	}
-	two := int32(2)
+	if _, err := c.client.CoreV1().Services(own).Create(ctx, service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.client.CoreV1().Services(own).Delete(ctx, service.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	c.deployment(t, "webhook", ready, args...)
+}
+
+func componentLabels(component string) map[string]string {
+	return map[string]string{"app.kubernetes.io/name": "probeshift", "app.kubernetes.io/component": component}
+}
+
+// deployment makes one of ours with two replicas, of which so many are ready,
+// that goes when the test ends.
+func (c *cluster) deployment(t *testing.T, component string, ready int32, args ...string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	labels, two := componentLabels(component), int32(2)
 	deployment := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "probeshift-webhook"},
+		ObjectMeta: metav1.ObjectMeta{Name: "probeshift-" + component},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &two, Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "webhook", Image: "localhost/probeshift/webhook", Args: args}}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: component, Image: "localhost/probeshift/webhook", Args: args}}},
 			},
 		},
-	}
-	if _, err := c.client.CoreV1().Services(own).Create(ctx, service, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
 	}
 	created, err := c.client.AppsV1().Deployments(own).Create(ctx, deployment, metav1.CreateOptions{})
 	if err != nil {
@@ -76,9 +92,6 @@ func (c *cluster) behindService(t *testing.T, ready int32, args ...string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.client.CoreV1().Services(own).Delete(ctx, service.Name, metav1.DeleteOptions{}); err != nil {
-			t.Error(err)
-		}
 		if err := c.client.AppsV1().Deployments(own).Delete(ctx, deployment.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}

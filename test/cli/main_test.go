@@ -94,6 +94,7 @@ func TestWithAnAPIServer(t *testing.T) {
 		{"doctor finds nothing wrong where nothing is", doctorIsContent},
 		{"doctor names each thing that is wrong", doctorFails},
 		{"doctor looks at what load-balanced Pods dial", doctorOnUpstreams},
+		{"doctor looks at who follows EndpointSlices", doctorOnDiscovery},
 		{"doctor tells what it may not read", doctorWithoutRights},
 		{"namespaces and contexts are completed", completes},
 		{"examples of --help run", examplesRun},

@@ -37,6 +37,12 @@ const corefile = `.:53 {
 // annotations, the sidecar and the aliases.
 func balanced(t *testing.T, name, upstreams string) *corev1.Pod {
 	t.Helper()
+	return injected(t, name, upstreams, sidecar.DefaultPolicy())
+}
+
+// injected is such a Pod by a policy.
+func injected(t *testing.T, name, upstreams string, policy sidecar.Policy) *corev1.Pod {
+	t.Helper()
 	pod := legacy(name, "x", func(p *corev1.Pod) {
 		p.Annotations = map[string]string{sidecar.UpstreamsAnnotation: upstreams}
 		p.Spec.Containers[0].Ports = nil
@@ -46,18 +52,18 @@ func balanced(t *testing.T, name, upstreams string) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := sidecar.Inject(pod, "balancing", sidecar.DefaultPolicy())
+	result := sidecar.Inject(pod, "balancing", policy)
 	if len(result.Operations) == 0 {
 		t.Fatalf("not injected: %+v", result)
 	}
 	if text, err = sidecar.Apply(text, result.Operations); err != nil {
 		t.Fatal(err)
 	}
-	var injected corev1.Pod
-	if err := json.Unmarshal(text, &injected); err != nil {
+	var after corev1.Pod
+	if err := json.Unmarshal(text, &after); err != nil {
 		t.Fatal(err)
 	}
-	return &injected
+	return &after
 }
 
 func (c *cluster) service(t *testing.T, name string, headless bool, ports ...corev1.ServicePort) {

@@ -26,18 +26,15 @@ func (a *Access) AddScope(command *cobra.Command) *Scope {
 // AllNamespaces says that -A is given.
 func (s *Scope) AllNamespaces() bool { return s.allNamespaces }
 
-// Namespace is the one namespace to look at, metav1.NamespaceAll for all.
-func (s *Scope) Namespace() (string, error) {
-	if s.allNamespaces {
-		return metav1.NamespaceAll, nil
-	}
-	return s.access.Namespace()
-}
-
-// Selector is the label selector, checked.
-func (s *Scope) Selector() (string, error) {
+// Where is the one namespace to look at, metav1.NamespaceAll for all, and the
+// label selector, checked.
+func (s *Scope) Where() (namespace, selector string, err error) {
 	if _, err := labels.Parse(s.selector); err != nil {
-		return "", fmt.Errorf("--selector=%q is no label selector: %w", s.selector, err)
+		return "", "", fmt.Errorf("--selector=%q is no label selector: %w", s.selector, err)
 	}
-	return s.selector, nil
+	if s.allNamespaces {
+		return metav1.NamespaceAll, s.selector, nil
+	}
+	namespace, err = s.access.Namespace()
+	return namespace, s.selector, err
 }

@@ -82,11 +82,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	namespace, err := o.scope.Namespace()
-	if err != nil {
-		return err
-	}
-	selector, err := o.scope.Selector()
+	namespace, selector, err := o.scope.Where()
 	if err != nil {
 		return err
 	}
@@ -117,12 +113,11 @@ func (o *options) run(ctx context.Context) error {
 
 // tell writes the report and turns it into the exit code.
 func (o *options) tell(report survey.Report) error {
-	if !o.format.Table() {
-		if err := o.format.Write(o.streams.Out, report); err != nil {
-			return err
-		}
-	} else {
+	err := o.format.Show(o.streams.Out, report, func() {
 		show(screen.New(o.streams.Out, os.Getenv), report, o.scope.AllNamespaces())
+	})
+	if err != nil {
+		return err
 	}
 	if report.Totals.WouldRewrite > 0 {
 		return exit.Finding(fmt.Sprintf("%d probes would be rewritten", report.Totals.WouldRewrite))

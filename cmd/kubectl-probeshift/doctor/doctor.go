@@ -29,6 +29,9 @@ doctor creates a legacy Pod as a server-side dry run in a served namespace and l
 the status annotation. Nothing is stored and no container runs, but it takes the
 permission to create Pods; without it, or with --dry-run-pod=false, the plain checks remain.
 
+Where discovery runs, doctor reads from the metrics of its Pods how many sidecars are
+connected, by way of the API server (pods/proxy); without that permission it says so.
+
 What may not be read makes a check "can't tell". Exit code 2: a check failed.`
 
 const example = `  kubectl probeshift doctor
@@ -114,12 +117,8 @@ func (o *options) tell(results []doctor.Result) error {
 			report.Failed++
 		}
 	}
-	if !o.format.Table() {
-		if err := o.format.Write(o.streams.Out, report); err != nil {
-			return err
-		}
-	} else {
-		show(screen.New(o.streams.Out, os.Getenv), report)
+	if err := o.format.Show(o.streams.Out, report, func() { show(screen.New(o.streams.Out, os.Getenv), report) }); err != nil {
+		return err
 	}
 	if report.Failed > 0 {
 		return exit.Finding(fmt.Sprintf("%d checks failed", report.Failed))

@@ -67,6 +67,7 @@ func (r *reader) read(ctx context.Context, f *doctor.Facts, policy mutate.Policy
 	f.Pods.Err = survey.EachPod(ctx, r.client.CoreV1().Pods(metav1.NamespaceAll), "", pods.Add, progress.Set)
 	progress.Done()
 	r.readServices(ctx, f)
+	r.readDiscovery(ctx, f)
 	r.readDNS(ctx, f)
 }
 

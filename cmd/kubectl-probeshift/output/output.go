@@ -52,6 +52,15 @@ func (f *Format) Type() string { return "format" }
 // Table says that the output is for people.
 func (f *Format) Table() bool { return *f == Table }
 
+// Show writes a value as Write does, or has it shown as a table.
+func (f *Format) Show(out io.Writer, value any, table func()) error {
+	if f.Table() {
+		table()
+		return nil
+	}
+	return f.Write(out, value)
+}
+
 // Write writes a value with JSON tags as JSON or YAML, with the same keys.
 func (f *Format) Write(out io.Writer, value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")

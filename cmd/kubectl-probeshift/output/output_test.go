@@ -26,7 +26,7 @@ func TestAValueIsWrittenInTheFormatAskedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := format.Write(&out, value); err != nil {
+		if err := format.Show(&out, value, func() { t.Errorf("%s is shown as a table", args) }); err != nil {
 			t.Fatal(err)
 		}
 		if format.Table() || out.String() != want {
@@ -39,8 +39,10 @@ func TestTheDefaultIsATableAndOthersAreRefused(t *testing.T) {
 	var format output.Format
 	command := &cobra.Command{}
 	format.Add(command)
-	if !format.Table() {
-		t.Error("no table")
+	shown := false
+	var out bytes.Buffer
+	if err := format.Show(&out, "value", func() { shown = true }); err != nil || !shown || !format.Table() || out.Len() > 0 {
+		t.Errorf("shown as a table: %t, error %v, written: %q", shown, err, out.String())
 	}
 	if err := command.ParseFlags([]string{"-o", "wide"}); err == nil || !strings.Contains(err.Error(), `"wide" is not known: use table, json, yaml`) {
 		t.Errorf("error %v", err)

@@ -137,11 +137,7 @@ func (o *options) find(ctx context.Context, client kubernetes.Interface, pods []
 	if err != nil {
 		return nil, err
 	}
-	namespace, err := o.scope.Namespace()
-	if err != nil {
-		return nil, err
-	}
-	selector, err := o.scope.Selector()
+	namespace, selector, err := o.scope.Where()
 	if err != nil {
 		return nil, err
 	}
@@ -176,12 +172,11 @@ func (o *options) probeFromHere(ctx context.Context, all []*subject) {
 
 // tell writes the report and turns it into the exit code.
 func (o *options) tell(report Report) error {
-	if !o.format.Table() {
-		if err := o.format.Write(o.streams.Out, report); err != nil {
-			return err
-		}
-	} else {
+	err := o.format.Show(o.streams.Out, report, func() {
 		show(screen.New(o.streams.Out, os.Getenv), report, o.scope.AllNamespaces())
+	})
+	if err != nil {
+		return err
 	}
 	if report.Disagree > 0 {
 		return exit.Finding(fmt.Sprintf("%d probes disagree", report.Disagree))
