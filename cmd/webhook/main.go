@@ -1,5 +1,6 @@
 // Command webhook serves the mutating admission webhook that turns exec probes
-// of grpc_health_probe into native gRPC probes.
+// of grpc_health_probe into native gRPC probes and injects the load-balancing
+// sidecar, or with --run=discovery tells those sidecars the endpoints of Services.
 package main
 
 import (

@@ -22,7 +22,8 @@ func NewCommand(getenv func(string) string) *cobra.Command {
 		Use: "webhook",
 		Long: `Serves a mutating admission webhook that turns exec probes of grpc_health_probe into
 native gRPC probes where the kubelet's verdict is the same, and says why where it is not.
-Pods that ask for it get a sidecar that balances their gRPC requests.
+Pods that ask for it get a sidecar that balances their gRPC requests. With --run=discovery
+the process reviews no Pods, but tells those sidecars the endpoints of Services.
 
 POST /mutate-v1-pod rewrites, POST /audit-v1-pod only reports. SIGTERM starts a drain that
 loses no request; a second one ends the process at once.

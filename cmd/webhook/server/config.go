@@ -1,43 +1,28 @@
 package server
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
 	eventsclient "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/probeshift/probeshift/pkg/certs"
 	"github.com/probeshift/probeshift/pkg/events"
-	"github.com/probeshift/probeshift/pkg/mutate"
-	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // Config is what a Server is made of: the options, checked and loaded.
 type Config struct {
-	Host          string
-	Port          int
-	TLSMinVersion uint16
-	// ClientCAs verify the API server's client certificate. Nil asks for none.
-	ClientCAs            *x509.CertPool
-	MaxConcurrentReviews int
-	DrainDuration        time.Duration
-
-	Certs  certs.Source
-	Policy mutate.Policy
-	// Decide turns a Pod into a decision.
-	Decide func(*corev1.Pod, mutate.Policy) mutate.Result
-	// Sidecar is how Pods get the load-balancing sidecar.
-	Sidecar sidecar.Policy
+	// Admission and Discovery are what the process runs; nil is what it does
+	// not.
+	Admission *AdmissionConfig
+	Discovery *DiscoveryConfig
+	// DrainDuration is how long admission goes on after the signal to end.
+	DrainDuration time.Duration
 
 	// KubeConfig is nil where there is no API server and nothing needs one.
 	KubeConfig *rest.Config
@@ -61,40 +46,30 @@ func LoadConfig(options *Options, metrics prometheus.Registerer) (*Config, error
 	if err := errors.Join(options.Validate()...); err != nil {
 		return nil, err
 	}
-	conf, err := os.ReadFile(resolvConf)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read the search list for --cluster-domain: %w", err)
-	}
-	log := newLogger(os.Stderr, options.LogFormat, options.Verbosity)
 	config := &Config{
-		Host:                   options.BindAddress,
-		Port:                   options.Port,
-		TLSMinVersion:          tls.VersionTLS13,
-		MaxConcurrentReviews:   options.MaxConcurrentReviews,
-		DrainDuration:          options.DrainDuration,
-		Policy:                 policy(options),
-		Decide:                 mutate.Mutate,
-		Sidecar:                sidecarPolicy(options, string(conf)),
 		Namespace:              options.Self.Namespace,
 		MetricsBindAddress:     options.MetricsBindAddress,
 		HealthProbeBindAddress: options.HealthProbeBindAddress,
 		Metrics:                metrics,
-		Log:                    log,
+		Log:                    newLogger(os.Stderr, options.LogFormat, options.Verbosity),
 	}
-	if options.TLSMinVersion == "1.2" {
-		config.TLSMinVersion = tls.VersionTLS12
-	}
-	if config.ClientCAs, err = clientCAs(options.ClientCAFile); err != nil {
-		return nil, err
-	}
+	var err error
 	if config.KubeConfig, err = kubeConfig(options); err != nil {
 		return nil, err
 	}
 	if config.Events, err = eventRecorder(options, config); err != nil {
 		return nil, err
 	}
-	if config.Certs, err = certSource(options, config); err != nil {
-		return nil, err
+	if options.runs(runAdmission) {
+		config.DrainDuration = options.DrainDuration
+		if config.Admission, err = admissionConfig(options, config); err != nil {
+			return nil, err
+		}
+	}
+	if options.runs(runDiscovery) {
+		if config.Discovery, err = discoveryConfig(options, config); err != nil {
+			return nil, err
+		}
 	}
 	return config, nil
 }
@@ -108,58 +83,11 @@ func eventRecorder(options *Options, config *Config) (*events.Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for Events: %w", err)
 	}
-	return events.New(client, config.Metrics, config.Log.WithName("events")), nil
-}
-
-// certSource returns where the serving certificate comes from.
-func certSource(options *Options, config *Config) (certs.Source, error) {
-	report := certs.Report{Log: config.Log.WithName("certs"), Metrics: certs.NewMetrics(config.Metrics)}
-	if config.Events != nil {
-		report.Events = config.Events.OnConfiguration(options.Self.Configuration)
+	reporter := events.Webhook
+	if !options.runs(runAdmission) {
+		reporter = events.Discovery
 	}
-	if options.Certs == "files" {
-		return certs.NewFiles(options.CertDir, time.Now, report), nil
-	}
-	return certs.NewSelf(config.KubeConfig, options.Self, time.Now, report)
-}
-
-// policy turns the probe flags into what a decision takes.
-func policy(options *Options) mutate.Policy {
-	return mutate.Policy{
-		AnyPort:        options.Ports == "any",
-		IgnoreMesh:     options.Mesh == "ignore",
-		IgnoreIPFamily: options.IPFamily == "ignore",
-		IPv6:           isIPv6(options),
-		TLSProbes:      options.GRPCProbeTLS == "always",
-		SkipBarePods:   options.BarePods == "skip",
-		ToolNames:      options.ToolNames,
-		MeshProxies:    options.MeshProxyNames,
-	}
-}
-
-// isIPv6 says whether the Pods' primary IP is IPv6. The webhook's own is, when
-// it is not told otherwise.
-func isIPv6(options *Options) bool {
-	if options.PodIPFamily != "auto" {
-		return options.PodIPFamily == "6"
-	}
-	address, err := netip.ParseAddr(options.PodIP)
-	return err == nil && address.Unmap().Is6()
-}
-
-func clientCAs(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read --client-ca-file: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("no certificate in --client-ca-file %s: give the CA's certificates in PEM", file)
-	}
-	return pool, nil
+	return events.New(client, reporter, config.Metrics, config.Log.WithName("events")), nil
 }
 
 // kubeConfig returns how to reach the API server: as --kubeconfig says, or as
@@ -174,13 +102,19 @@ func kubeConfig(options *Options) (*rest.Config, error) {
 		return config, nil
 	}
 	config, err := rest.InClusterConfig()
-	switch {
-	case err == nil:
+	if err == nil {
 		return config, nil
+	}
+	const remedy = "set --kubeconfig or run in a Pod with a service account"
+	switch {
+	case options.runs(runDiscovery):
+		return nil, fmt.Errorf("--run=discovery needs an API server: %s: %w", remedy, err)
 	case options.Certs == "self":
 		return nil, fmt.Errorf("--certs=self needs an API server: set --kubeconfig, run in a Pod with a service account, or use --certs=files: %w", err)
 	case options.GRPCProbeTLS == "always":
-		return nil, fmt.Errorf("--grpc-probe-tls=always needs an API server: set --kubeconfig or run in a Pod with a service account: %w", err)
+		return nil, fmt.Errorf("--grpc-probe-tls=always needs an API server: %s: %w", remedy, err)
+	case options.LBDiscovery:
+		return nil, fmt.Errorf("--lb-discovery needs an API server: %s: %w", remedy, err)
 	case errors.Is(err, rest.ErrNotInCluster):
 		return nil, nil
 	}

@@ -7,9 +7,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
-
-	"github.com/probeshift/probeshift/pkg/admission"
 )
 
 /*
@@ -23,17 +20,13 @@ of ours.
 const healthTimeout = 5 * time.Second
 
 // addHealth adds both endpoints.
-func addHealth(m manager.Manager, config *Config, drain *admission.Drain, webhookServer webhook.Server) error {
+func addHealth(m manager.Manager, config *Config, ready checks) error {
 	if config.HealthProbeBindAddress == "0" {
 		return nil
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", checks{})
-	mux.Handle("/readyz", checks{
-		{"certificate", func(*http.Request) error { return config.Certs.Ready() }},
-		{"drain", drain.Check},
-		{"listener", webhookServer.StartedChecker()},
-	})
+	mux.Handle("/readyz", ready)
 	timeout := healthTimeout
 	return m.Add(&manager.Server{
 		Name: "health",
@@ -47,14 +40,20 @@ func addHealth(m manager.Manager, config *Config, drain *admission.Drain, webhoo
 }
 
 // checks answers with HTTP 200 when all pass, else with HTTP 503 and the first
-// reason. They run in order, so that the listener is not dialled while there is
-// no certificate to shake hands with.
-type checks []struct {
+// reason. They run in order.
+type checks []check
+
+type check struct {
 	name string
 	run  healthz.Checker
 }
 
 var _ http.Handler = checks{}
+
+// passing is a check that looks at no request.
+func passing(ready func() error) healthz.Checker {
+	return func(*http.Request) error { return ready() }
+}
 
 // ServeHTTP runs the checks.
 func (c checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -21,6 +21,10 @@ import (
 
 // Options are the flags, as given.
 type Options struct {
+	// Run is what the process runs: "admission", "discovery" or both, with a
+	// comma between.
+	Run string
+
 	BindAddress          string
 	Port                 int
 	TLSMinVersion        string
@@ -48,6 +52,15 @@ type Options struct {
 	// ClusterDomain is empty where it is read from the search list.
 	ClusterDomain     string
 	LBSingleStackIPv6 bool
+	// LBDiscovery makes new sidecars use discovery.
+	LBDiscovery           bool
+	LBHealthCheckInterval time.Duration
+
+	DiscoveryPort          int
+	DiscoveryConnectionAge time.Duration
+	// Discovery says what discovery's certificates are, and where. Its
+	// Namespace is that of Self.
+	Discovery certs.Options
 
 	Kubeconfig string
 	Events     bool
@@ -66,6 +79,7 @@ func NewOptions(getenv func(string) string) *Options {
 	self := certs.DefaultOptions()
 	self.Namespace = cmp.Or(getenv("POD_NAMESPACE"), self.Namespace)
 	return &Options{
+		Run:                    runAdmission,
 		Port:                   10250,
 		TLSMinVersion:          "1.3",
 		MaxConcurrentReviews:   admission.DefaultConcurrent,
@@ -80,6 +94,10 @@ func NewOptions(getenv func(string) string) *Options {
 		BarePods:               "rewrite",
 		GRPCProbeTLS:           "never",
 		LBImage:                sidecar.DefaultImage,
+		LBHealthCheckInterval:  defaultCheckInterval,
+		DiscoveryPort:          defaultDiscoveryPort,
+		DiscoveryConnectionAge: defaultConnectionAge,
+		Discovery:              certs.DefaultDiscoveryOptions(),
 		Events:                 true,
 		MetricsBindAddress:     ":8080",
 		HealthProbeBindAddress: ":8081",
@@ -95,6 +113,7 @@ func (o *Options) Flags() flag.NamedFlagSets {
 	o.certificateFlags(sets.FlagSet("certificate"))
 	o.probeFlags(sets.FlagSet("probe"))
 	o.sidecarFlags(sets.FlagSet("load-balancing sidecar"))
+	o.discoveryFlags(sets.FlagSet("discovery"))
 	o.clusterFlags(sets.FlagSet("Kubernetes API"))
 	o.observingFlags(sets.FlagSet("observing"))
 	return sets
@@ -114,7 +133,7 @@ func (o *Options) servingFlags(fs *pflag.FlagSet) {
 
 func (o *Options) certificateFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Certs, "certs", o.Certs,
-		"where the serving certificate comes from: self (made and rotated here; needs an API server) or files (tls.crt and tls.key in --cert-dir; needs none)")
+		"where the webhook's serving certificate comes from: self (made and rotated here; needs an API server) or files (tls.crt and tls.key in --cert-dir; needs none)")
 	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "directory with tls.crt and tls.key, followed when they change")
 	o.Self.AddFlags(fs)
 }
@@ -139,7 +158,7 @@ func (o *Options) clusterFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig,
 		"kubeconfig file for what needs an API server; empty means the Pod's service account (default empty)")
 	fs.BoolVar(&o.Events, "events", o.Events,
-		"write Events on the controllers of Pods; without an API server (--certs=files outside of a cluster) there are none")
+		"write Events on the controllers of Pods and about certificates; without an API server (--certs=files outside of a cluster) there are none")
 }
 
 func (o *Options) observingFlags(fs *pflag.FlagSet) {
@@ -152,7 +171,8 @@ func (o *Options) observingFlags(fs *pflag.FlagSet) {
 
 // Validate returns every problem with the options, each with its remedy.
 func (o *Options) Validate() []error {
-	return slices.Concat(o.validateChoices(), o.validateServing(), o.validateNames(), o.validateSidecar(), o.validateCluster())
+	return slices.Concat(o.validateRun(), o.validateChoices(), o.validateServing(), o.validateNames(),
+		o.validateSidecar(), o.validateDiscovery(), o.validateCluster())
 }
 
 // validateChoices checks the flags that take one of a few words.
@@ -246,7 +266,7 @@ func (o *Options) validateNames() []error {
 
 func (o *Options) validateCluster() []error {
 	var errs []error
-	if o.Certs == "self" {
+	if o.Certs == "self" && o.runs(runAdmission) {
 		if err := o.Self.Validate(); err != nil {
 			errs = append(errs, err)
 		}

@@ -116,8 +116,8 @@ func TestLoadConfigSaysWhatCannotBeLoaded(t *testing.T) {
 		want string
 	}{
 		"invalid options":                               {[]string{"--port=0", "--ports=x"}, "--port=0 is no port"},
-		"a client CA file that is missing":              {[]string{"--client-ca-file=missing.pem"}, "read --client-ca-file: open missing.pem"},
-		"a client CA file without any":                  {[]string{"--client-ca-file=" + empty}, "no certificate in --client-ca-file " + empty},
+		"a client CA file that is missing":              {[]string{"--certs=files", "--client-ca-file=missing.pem"}, "read --client-ca-file: open missing.pem"},
+		"a client CA file without any":                  {[]string{"--certs=files", "--client-ca-file=" + empty}, "no certificate in --client-ca-file " + empty},
 		"TLS probes without an API server":              {[]string{"--certs=files", "--grpc-probe-tls=always", "--namespace=n"}, "--grpc-probe-tls=always needs an API server: set --kubeconfig or run in a Pod"},
 		"certificates of our own without an API server": {nil, "--certs=self needs an API server: set --kubeconfig, run in a Pod with a service account, or use --certs=files"},
 		"a kubeconfig file that is missing":             {[]string{"--grpc-probe-tls=always", "--namespace=n", "--kubeconfig=missing"}, "load --kubeconfig: "},
