@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,9 +17,9 @@ import (
 	"github.com/probeshift/probeshift/pkg/certs"
 )
 
-// rights lists what the roles of a rendering allow, one verb of one resource
-// a line.
-func rights(t *testing.T, objects []*unstructured.Unstructured) []string {
+// rights lists what the roles of a rendering allow an account, one verb of one
+// resource a line.
+func rights(t *testing.T, objects []*unstructured.Unstructured, account string) []string {
 	t.Helper()
 	var all []string
 	add := func(where string, rules []rbacv1.PolicyRule) {
@@ -33,14 +34,24 @@ func rights(t *testing.T, objects []*unstructured.Unstructured) []string {
 			all = append(all, r.NonResourceURLs...)
 		}
 	}
-	for _, o := range only(objects, "Role") {
-		add("namespace", one[rbacv1.Role](t, objects, "Role", o.GetName()).Rules)
+	for _, o := range only(objects, "RoleBinding") {
+		if b := one[rbacv1.RoleBinding](t, objects, "RoleBinding", o.GetName()); binds(b.Subjects, account) {
+			add("namespace", one[rbacv1.Role](t, objects, "Role", b.RoleRef.Name).Rules)
+		}
 	}
-	for _, o := range only(objects, "ClusterRole") {
-		add("cluster", one[rbacv1.ClusterRole](t, objects, "ClusterRole", o.GetName()).Rules)
+	for _, o := range only(objects, "ClusterRoleBinding") {
+		if b := one[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding", o.GetName()); binds(b.Subjects, account) {
+			add("cluster", one[rbacv1.ClusterRole](t, objects, "ClusterRole", b.RoleRef.Name).Rules)
+		}
 	}
 	slices.Sort(all)
 	return all
+}
+
+// binds says whether subjects are exactly one account; whoever else is bound
+// would have rights that nobody looks at.
+func binds(subjects []rbacv1.Subject, account string) bool {
+	return len(subjects) == 1 && subjects[0].Kind == "ServiceAccount" && subjects[0].Name == account
 }
 
 func TestTheRightsAreTheseAndNoOthers(t *testing.T) {
@@ -59,29 +70,59 @@ func TestTheRightsAreTheseAndNoOthers(t *testing.T) {
 		"namespace: update /secrets probeshift-ca",
 		"namespace: watch /secrets probeshift-ca",
 	}, events...)
+	// Which of its CA's certificates sidecars have to trust.
+	reading := []string{
+		"namespace: list /configmaps probeshift-discovery-ca",
+		"namespace: watch /configmaps probeshift-discovery-ca",
+	}
+	discovery := []string{
+		"cluster: list /services",
+		"cluster: list discovery.k8s.io/endpointslices",
+		"cluster: watch /services",
+		"cluster: watch discovery.k8s.io/endpointslices",
+		"namespace: create /configmaps probeshift-discovery-ca",
+		"namespace: create /secrets",
+		"namespace: create events.k8s.io/events",
+		"namespace: get /configmaps probeshift-discovery-ca",
+		"namespace: get /secrets probeshift-discovery-ca",
+		"namespace: list /configmaps probeshift-discovery-ca",
+		"namespace: list /secrets probeshift-discovery-ca",
+		"namespace: patch /configmaps probeshift-discovery-ca",
+		"namespace: patch events.k8s.io/events",
+		"namespace: update /secrets probeshift-discovery-ca",
+		"namespace: watch /configmaps probeshift-discovery-ca",
+		"namespace: watch /secrets probeshift-discovery-ca",
+	}
 	for sentence, tc := range map[string]struct {
-		overlay overlay
-		want    []string
+		overlay            overlay
+		webhook, discovery []string
 	}{
-		"the base":                             {overlay{}, self},
-		"cert-manager leaves Events alone":     {overlay{components: []string{"cert-manager"}}, events},
-		"TLS probes take the right to ask":     {overlay{components: []string{"grpc-probe-tls"}}, append([]string{"namespace: create /pods"}, self...)},
-		"the rest changes nothing about it":    {overlay{components: []string{"networkpolicy", "monitoring", "hostnetwork", "missed-pods"}}, self},
-		"another namespace does not widen any": {overlay{namespace: "pod-webhooks"}, self},
+		"the base":                             {overlay{}, self, nil},
+		"cert-manager leaves Events alone":     {overlay{components: []string{"cert-manager"}}, events, nil},
+		"TLS probes take the right to ask":     {overlay{components: []string{"grpc-probe-tls"}}, append([]string{"namespace: create /pods"}, self...), nil},
+		"the rest changes nothing about it":    {overlay{components: []string{"networkpolicy", "monitoring", "lb-monitoring", "hostnetwork", "missed-pods"}}, self, nil},
+		"another namespace does not widen any": {overlay{namespace: "pod-webhooks"}, self, nil},
+		"discovery has rights of its own":      {overlay{components: []string{"lb-discovery"}}, slices.Concat(self, reading), discovery},
+		"also in another namespace":            {overlay{namespace: "pod-webhooks", components: []string{"lb-discovery"}}, slices.Concat(self, reading), discovery},
+		"with cert-manager discovery still has a CA of its own": {
+			overlay{components: []string{"lb-discovery", "cert-manager"}}, slices.Concat(events, reading), discovery,
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			objects := tc.overlay.render(t)
-			slices.Sort(tc.want)
-			if diff := cmp.Diff(tc.want, rights(t, objects)); diff != "" {
-				t.Errorf("rights (-want +got):\n%s", diff)
+			for account, want := range map[string][]string{"probeshift-webhook": tc.webhook, "probeshift-discovery": tc.discovery} {
+				slices.Sort(want)
+				if diff := cmp.Diff(want, rights(t, objects, account)); diff != "" {
+					t.Errorf("rights of %s (-want +got):\n%s", account, diff)
+				}
 			}
 			checkBound(t, objects)
 		})
 	}
 }
 
-// checkBound looks whether every role has its binding, and every binding its
-// role.
+// checkBound looks whether every role has its binding, every binding its role,
+// and every account that is bound is one of the rendering.
 func checkBound(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	var roles, bound []string
@@ -94,6 +135,16 @@ func checkBound(t *testing.T, objects []*unstructured.Unstructured) {
 			t.Fatal(err)
 		}
 		bound = append(bound, ref["kind"]+" "+ref["name"])
+		subjects, _, err := unstructured.NestedSlice(o.Object, "subjects")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range subjects {
+			one[corev1.ServiceAccount](t, objects, "ServiceAccount", s.(map[string]any)["name"].(string))
+		}
+		if len(subjects) != 1 {
+			t.Errorf("%s %s binds %d subjects, want one", o.GetKind(), o.GetName(), len(subjects))
+		}
 	}
 	slices.Sort(roles)
 	slices.Sort(bound)

@@ -72,3 +72,34 @@ func TestTheDashboardOfSidecarsIsOneOfItsOwn(t *testing.T) {
 		t.Errorf("both dashboards have the uid %s", uids[0])
 	}
 }
+
+// What the PodMonitor drops is not asked for.
+func TestNothingIsDroppedThatAQueryNeeds(t *testing.T) {
+	objects := lbMonitoring(t)
+	asked := one[corev1.ConfigMap](t, objects, "ConfigMap", "probeshift-lb-dashboard").Data["probeshift-lb.json"]
+	for _, rule := range rules(t, objects) {
+		asked += rule["expr"].(string)
+	}
+	var dropped []*regexp.Regexp
+	for _, o := range only(objects, "PodMonitor") {
+		endpoints, _, err := unstructured.NestedSlice(o.Object, "spec", "podMetricsEndpoints")
+		if err != nil {
+			t.Fatal(err)
+		}
+		relabelings, _, err := unstructured.NestedSlice(endpoints[0].(map[string]any), "metricRelabelings")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range relabelings {
+			dropped = append(dropped, regexp.MustCompile("^(?:"+r.(map[string]any)["regex"].(string)+")$"))
+		}
+	}
+	if len(dropped) != 1 || !dropped[0].MatchString("envoy_cluster_endpoint_cx_total") {
+		t.Fatalf("dropped is %v, want one pattern for what Envoy counts of each Pod", dropped)
+	}
+	for _, metric := range regexp.MustCompile(`envoy_\w+`).FindAllString(asked, -1) {
+		if dropped[0].MatchString(metric) {
+			t.Errorf("a query asks for %s, which the PodMonitor drops", metric)
+		}
+	}
+}

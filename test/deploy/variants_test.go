@@ -1,22 +1,18 @@
 package deploy
 
 import (
-	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/pflag"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/probeshift/probeshift/cmd/webhook/server"
 )
 
 // variants are the ways of deploying, each in a namespace of its own.
@@ -31,8 +27,9 @@ func variants() map[string]overlay {
 		"with grpc-probe-tls":            {namespace: "e", components: []string{"grpc-probe-tls"}},
 		"with missed-pods":               {namespace: "f", components: []string{"missed-pods"}},
 		"with lb-monitoring":             {namespace: "i", components: []string{"lb-monitoring"}},
-		"with all components":            {namespace: "g", components: []string{"cert-manager", "networkpolicy", "monitoring", "lb-monitoring", "hostnetwork", "grpc-probe-tls", "missed-pods"}},
-		"with all in the opposite order": {namespace: "h", components: []string{"missed-pods", "grpc-probe-tls", "hostnetwork", "lb-monitoring", "monitoring", "networkpolicy", "cert-manager"}},
+		"with lb-discovery":              {namespace: "j", components: []string{"lb-discovery"}},
+		"with all components":            {namespace: "g", components: []string{"cert-manager", "networkpolicy", "monitoring", "lb-monitoring", "lb-discovery", "hostnetwork", "grpc-probe-tls", "missed-pods"}},
+		"with all in the opposite order": {namespace: "h", components: []string{"missed-pods", "grpc-probe-tls", "hostnetwork", "lb-discovery", "lb-monitoring", "monitoring", "networkpolicy", "cert-manager"}},
 	}
 }
 
@@ -52,9 +49,10 @@ func TestAnAPIServerTakesEveryVariant(t *testing.T) {
 			objects := o.render(t)
 			createAll(t, c, objects)
 			// The controller that would make Pods does not run here.
-			deployment := one[appsv1.Deployment](t, objects, "Deployment", "probeshift-webhook")
-			if err := c.Create(t.Context(), podFrom(deployment)); err != nil {
-				t.Errorf("a Pod of the Deployment is refused: %v", err)
+			for _, deployment := range deployments(t, objects) {
+				if err := c.Create(t.Context(), podFrom(deployment)); err != nil {
+					t.Errorf("a Pod of the Deployment %s is refused: %v", deployment.Name, err)
+				}
 			}
 		})
 	}
@@ -64,7 +62,7 @@ func TestAnAPIServerTakesEveryVariant(t *testing.T) {
 // says that it refuses.
 func TestTheNamespaceIsRestricted(t *testing.T) {
 	c := newClient(t, cluster)
-	o := overlay{namespace: "restricted"}
+	o := overlay{namespace: "restricted", components: []string{"lb-discovery"}}
 	objects := o.render(t)
 	createAll(t, c, only(objects, "Namespace"))
 	for sentence, change := range map[string]func(*corev1.PodSpec){
@@ -73,20 +71,15 @@ func TestTheNamespaceIsRestricted(t *testing.T) {
 		"the host's network":   func(s *corev1.PodSpec) { s.HostNetwork = true },
 		"capabilities":         func(s *corev1.PodSpec) { s.Containers[0].SecurityContext.Capabilities = nil },
 	} {
-		pod := podFrom(one[appsv1.Deployment](t, objects, "Deployment", "probeshift-webhook"))
-		change(&pod.Spec)
-		err := c.Create(t.Context(), pod, client.DryRunAll)
-		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `PodSecurity "restricted`) {
-			t.Errorf("a Pod with %s: %v, want it refused by PodSecurity", sentence, err)
+		for _, deployment := range deployments(t, objects) {
+			pod := podFrom(deployment)
+			change(&pod.Spec)
+			err := c.Create(t.Context(), pod, client.DryRunAll)
+			if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `PodSecurity "restricted`) {
+				t.Errorf("a Pod of %s with %s: %v, want it refused by PodSecurity", deployment.Name, sentence, err)
+			}
 		}
 	}
-}
-
-// podFrom is a Pod as the Deployment's controller makes it.
-func podFrom(deployment *appsv1.Deployment) *corev1.Pod {
-	pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
-	pod.Namespace, pod.GenerateName = deployment.Namespace, deployment.Name+"-"
-	return pod
 }
 
 // createOperatorsKinds teaches the API server the kinds that some components
@@ -128,65 +121,37 @@ func TestEveryVariantHoldsTogether(t *testing.T) {
 	for sentence, o := range variants() {
 		t.Run(sentence, func(t *testing.T) {
 			objects := o.render(t)
-			deployment := one[appsv1.Deployment](t, objects, "Deployment", "probeshift-webhook")
-			ports := map[string]int32{}
-			for _, p := range deployment.Spec.Template.Spec.Containers[0].Ports {
-				ports[p.Name] = p.ContainerPort
-			}
-			if diff := cmp.Diff(listenedTo(t, deployment), ports); diff != "" {
-				t.Errorf("ports that the flags open (-) and ports of the container (+):\n%s", diff)
+			for _, deployment := range deployments(t, objects) {
+				if diff := cmp.Diff(listenedTo(t, deployment), portsOf(deployment)); diff != "" {
+					t.Errorf("%s: ports that the flags open (-) and ports of the container (+):\n%s", deployment.Name, diff)
+				}
+				checkSelectors(t, deployment)
 			}
 			for _, s := range only(objects, "Service") {
 				service := one[corev1.Service](t, objects, "Service", s.GetName())
-				if target := service.Spec.Ports[0].TargetPort.StrVal; ports[target] == 0 {
-					t.Errorf("Service %s targets the port %q, which no container has", service.Name, target)
+				behind := selected(t, objects, "Service "+service.Name, service.Spec.Selector)
+				if target := service.Spec.Ports[0].TargetPort.StrVal; portsOf(behind)[target] == 0 {
+					t.Errorf("Service %s targets the port %q, which no container of %s has", service.Name, target, behind.Name)
 				}
-				if diff := cmp.Diff(service.Spec.Selector, deployment.Spec.Template.Labels); diff != "" {
-					t.Errorf("Service %s selects (-) other Pods than the Deployment's (+):\n%s", service.Name, diff)
+			}
+			for _, p := range only(objects, "PodDisruptionBudget") {
+				budget := one[policyv1.PodDisruptionBudget](t, objects, "PodDisruptionBudget", p.GetName())
+				selected(t, objects, "PodDisruptionBudget "+budget.Name, budget.Spec.Selector.MatchLabels)
+			}
+			for _, p := range only(objects, "NetworkPolicy") {
+				policy := one[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", p.GetName())
+				behind := selected(t, objects, "NetworkPolicy "+policy.Name, policy.Spec.PodSelector.MatchLabels)
+				for _, rule := range policy.Spec.Ingress {
+					for _, open := range rule.Ports {
+						if portsOf(behind)[open.Port.StrVal] == 0 {
+							t.Errorf("NetworkPolicy %s opens the port %q, which no container of %s has", policy.Name, open.Port.StrVal, behind.Name)
+						}
+					}
 				}
 			}
 			checkNamespace(t, objects, o.namespaceOf())
 		})
 	}
-}
-
-// listenedTo reads the Deployment's arguments as the program does, and returns
-// the ports that it opens with them.
-func listenedTo(t *testing.T, deployment *appsv1.Deployment) map[string]int32 {
-	t.Helper()
-	options := server.NewOptions(func(name string) string {
-		return map[string]string{"POD_NAMESPACE": deployment.Namespace, "POD_IP": "10.1.2.3"}[name]
-	})
-	flags := pflag.NewFlagSet("webhook", pflag.ContinueOnError)
-	sets := options.Flags()
-	for _, set := range sets.FlagSets {
-		flags.AddFlagSet(set)
-	}
-	if err := flags.Parse(deployment.Spec.Template.Spec.Containers[0].Args); err != nil {
-		t.Fatal(err)
-	}
-	for _, err := range options.Validate() {
-		t.Error(err)
-	}
-	return map[string]int32{
-		"webhook": int32(options.Port), //nolint:gosec // a port
-		"metrics": port(t, options.MetricsBindAddress),
-		"health":  port(t, options.HealthProbeBindAddress),
-	}
-}
-
-// port is the port of an address.
-func port(t *testing.T, address string) int32 {
-	t.Helper()
-	_, number, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p int32
-	if _, err := fmt.Sscan(number, &p); err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // checkNamespace looks whether every mention of the webhook's namespace is of

@@ -63,7 +63,13 @@ func requestsOf(t *testing.T, user, path string) []request {
 			t.Fatalf("the audit log holds %s: %v", line, err)
 		}
 		if event.User.Username == user || event.ResponseStatus.Code == http.StatusUnauthorized {
-			all = append(all, event.request())
+			q := event.request()
+			all = append(all, q)
+			// An apply of what is not there yet needs the right to create it too.
+			if q.verb == "patch" && q.code == http.StatusCreated {
+				q.verb = "create"
+				all = append(all, q)
+			}
 		}
 	}
 	return all

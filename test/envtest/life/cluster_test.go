@@ -1,27 +1,19 @@
 package life
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/probeshift/probeshift/test/apiserver"
+	"github.com/probeshift/probeshift/test/envtest/installed"
 )
 
 const (
@@ -79,17 +71,8 @@ func startCluster(t *testing.T) *cluster {
 // install creates the objects of a file of the manifests, as they are.
 func (c *cluster) install(t *testing.T, file string) []*unstructured.Unstructured {
 	t.Helper()
-	plain, err := client.New(c.config, client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	strict := client.WithFieldValidation(plain, metav1.FieldValidationStrict)
-	objects := read(t, file)
-	for _, object := range objects {
-		if err := strict.Create(t.Context(), object.DeepCopy()); err != nil {
-			t.Fatalf("create %s %s: %v", object.GetKind(), object.GetName(), err)
-		}
-	}
+	objects := installed.Read(t, manifests, file)
+	installed.Create(t, c.config, objects)
 	return objects
 }
 
@@ -98,8 +81,15 @@ func (c *cluster) install(t *testing.T, file string) []*unstructured.Unstructure
 func (c *cluster) grant(t *testing.T, file string) []right {
 	t.Helper()
 	rights := rightsOf(t, c.install(t, file))
+	c.awaitRights(t, user, rights)
+	return rights
+}
+
+// awaitRights waits until the API server goes by the rights of a user.
+func (c *cluster) awaitRights(t *testing.T, user string, rights []right) {
+	t.Helper()
 	for _, r := range rights {
-		eventually(t, "the webhook may "+r.String(), func() bool {
+		eventually(t, user+" may "+r.String(), func() bool {
 			review, err := c.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
 				Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
 					Namespace: r.namespace, Group: r.group, Resource: r.resource, Name: r.name, Verb: r.verb,
@@ -111,28 +101,6 @@ func (c *cluster) grant(t *testing.T, file string) []right {
 			return review.Status.Allowed
 		}, nil)
 	}
-	return rights
-}
-
-// read returns the objects of a file of the manifests.
-func read(t *testing.T, file string) []*unstructured.Unstructured {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(manifests, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []*unstructured.Unstructured
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), len(content)); ; {
-		var object unstructured.Unstructured
-		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		if object.Object != nil { // not a comment between two objects
-			all = append(all, &object)
-		}
-	}
 }
 
 // configuration is that of the manifests, calling one replica for the Pods that
@@ -140,7 +108,7 @@ func read(t *testing.T, file string) []*unstructured.Unstructured {
 // something to tell.
 func configuration(t *testing.T, rewrite, audit *replica) *admissionv1.MutatingWebhookConfiguration {
 	t.Helper()
-	object := typed[admissionv1.MutatingWebhookConfiguration](t, read(t, "70-mutatingwebhookconfiguration.yaml")[0])
+	object := typed[admissionv1.MutatingWebhookConfiguration](t, installed.Read(t, manifests, "70-mutatingwebhookconfiguration.yaml")[0])
 	for i, r := range []*replica{rewrite, audit} {
 		called := &object.Webhooks[i].ClientConfig
 		url := "https://" + r.address + *called.Service.Path
@@ -160,23 +128,8 @@ func (c *cluster) namespace(t *testing.T, name, mode string) {
 	}
 }
 
-// kubeconfig writes a kubeconfig with a token of the ServiceAccount, as a Pod
-// gets one, and returns its path.
-func (c *cluster) kubeconfig(t *testing.T) string {
+// kubeconfig writes a kubeconfig of a ServiceAccount and returns its path.
+func (c *cluster) kubeconfig(t *testing.T, account string) string {
 	t.Helper()
-	granted, err := c.client.CoreV1().ServiceAccounts(ownNamespace).CreateToken(
-		t.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := clientcmdapi.NewConfig()
-	config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.config.Host, CertificateAuthorityData: c.config.CAData}
-	config.AuthInfos["webhook"] = &clientcmdapi.AuthInfo{Token: granted.Status.Token}
-	config.Contexts["webhook"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "webhook"}
-	config.CurrentContext = "webhook"
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return installed.Kubeconfig(t, c.config, ownNamespace, account)
 }

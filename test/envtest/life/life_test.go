@@ -34,7 +34,7 @@ func TestTheWebhookNeedsItsRightsAndNoOthers(t *testing.T) {
 			t.Logf("refused: %q", compare(rights, requestsOf(t, user, c.auditLog)).Refused)
 		}
 	})
-	kubeconfig := c.kubeconfig(t)
+	kubeconfig := c.kubeconfig(t, account)
 	l := life{
 		cluster: c,
 		rewrite: newReplica(t, kubeconfig),
