@@ -30,7 +30,7 @@ ASSETS = KUBEBUILDER_ASSETS="$$(hack/apiserver/assets)"
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 	@echo
 
 .PHONY: build
@@ -46,7 +46,7 @@ run: build ## Show the webhook at work beside an embedded API server
 
 .PHONY: test
 test: ## Everything below that proves a rule, and how long each took
-	@hack/tools/steps build test-unit cover test-fuzz test-envtest test-modules lb-smoke chaos-smoke bench-smoke
+	@hack/tools/steps build test-unit cover test-fuzz test-envtest test-modules lb-smoke swarm-smoke chaos-smoke bench-smoke
 
 .PHONY: test-unit
 test-unit: ## Unit tests and fuzz seeds, with the race detector
@@ -54,8 +54,8 @@ test-unit: ## Unit tests and fuzz seeds, with the race detector
 	go test $(RACE) $$(go list ./... | grep -v '/test/')
 
 .PHONY: cover
-cover: ## Coverage of pkg/healthprobe, pkg/mutate and pkg/sidecar, at least 95 % each
-	@hack/tools/cover 95 ./pkg/healthprobe ./pkg/mutate ./pkg/sidecar
+cover: ## Coverage of the packages that decide, at least 95 % each
+	@hack/tools/cover 95 ./pkg/healthprobe ./pkg/mutate ./pkg/sidecar ./pkg/discovery ./pkg/discovery/resource
 
 .PHONY: test-fuzz
 test-fuzz: ## Every fuzz target for FUZZTIME_SHORT, 5s by default
@@ -73,9 +73,14 @@ test-modules: ## The tests of the test modules: real shells, the real tool, in a
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && go test ./...); done
 
 .PHONY: lb-smoke
-lb-smoke: bin/lb ## The sidecar with the real Envoy, in a short form; needs Linux and root
+lb-smoke: build bin/lb ## The sidecar with the real Envoy, in a short form; needs Linux and root
 	@hack/tools/need ip=iproute2 iptables=iptables python3=python3 pip3=python3-pip
-	@bin/lb --envoy "$$(hack/tools/get envoy)" --short
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/lb --envoy "$$(hack/tools/get envoy)" --webhook bin/webhook --short
+
+.PHONY: swarm-smoke
+swarm-smoke: build ## Simulated sidecars at one discovery, in a short form
+	@go build -o bin/swarm ./test/swarm
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/swarm --webhook bin/webhook --short
 
 .PHONY: chaos-smoke
 chaos-smoke: build ## Pods created while certificates rotate and replicas go: none refused, none missed
@@ -102,13 +107,22 @@ simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replica
 	PROBESHIFT_SIM_SEEDS=20000 go test -count=1 -timeout 60m ./pkg/certs
 
 .PHONY: lb
-lb: bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (11 minutes); needs Linux and root
+lb: build bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (half an hour); needs Linux and root
 	@hack/tools/need ip=iproute2 iptables=iptables python3=python3 pip3=python3-pip
-	@bin/lb --envoy "$$(hack/tools/get envoy)"
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/lb --envoy "$$(hack/tools/get envoy)" --webhook bin/webhook
+
+.PHONY: swarm
+swarm: build ## Thousands of simulated sidecars at one discovery: how fast, how large, and hostile clients beside
+	@go build -o bin/swarm ./test/swarm
+	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/swarm --webhook bin/webhook
 
 .PHONY: lb-cluster
 lb-cluster: bin/lb ## The sidecar on the cluster of KUBECONFIG; needs kubectl and LB_IMAGE
 	@bin/lb cluster
+
+.PHONY: lb-cluster-discovery
+lb-cluster-discovery: bin/lb ## The same with the component lb-discovery
+	@bin/lb cluster --discovery
 
 .PHONY: deploy-test
 deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of KUBECONFIG; needs kubectl and AGNHOST_IMAGE
@@ -119,6 +133,7 @@ deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of 
 conformance: ## Lines, shells, deadlines and verdicts beside the real tool and the kubelet's probers: one table
 	@hack/tools/need dash=dash busybox=busybox timeout=coreutils
 	cd test/conformance && go test -count=1 -timeout 30m -args -lines 200000 -binary 2000 -scripts 10000 -expansions 200000 -every-verdict -releases 3
+	cd test/conformance && go test -count=1 -v ./kubeproxy -args -choices 200000
 
 .PHONY: e2e
 e2e: ## Rewritten probes on a real kubelet, side by side with exec; KUBECONFIG, kubectl, AGNHOST_IMAGE
