@@ -107,7 +107,7 @@ simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replica
 	PROBESHIFT_SIM_SEEDS=20000 go test -count=1 -timeout 60m ./pkg/certs
 
 .PHONY: lb
-lb: build bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (half an hour); needs Linux and root
+lb: build bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (45 minutes); needs Linux and root
 	@hack/tools/need ip=iproute2 iptables=iptables python3=python3 pip3=python3-pip
 	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/lb --envoy "$$(hack/tools/get envoy)" --webhook bin/webhook
 

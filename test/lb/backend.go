@@ -31,10 +31,7 @@ func (b *bed) start(ctx context.Context, n int, args ...string) ([]*backend, err
 		if len(b.backends) > 0 {
 			address = b.backends[len(b.backends)-1].address.Next()
 		}
-		if err := ip(ctx, "addr", "add", address.String()+"/32", "dev", "lo"); err != nil {
-			return nil, err
-		}
-		be, err := startBackend(ctx, address, args...)
+		be, err := startAt(ctx, address, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -42,6 +39,14 @@ func (b *bed) start(ctx context.Context, n int, args ...string) ([]*backend, err
 		started = append(started, be)
 	}
 	return started, nil
+}
+
+// startAt starts a backend at an address that is new to the bed.
+func startAt(ctx context.Context, address netip.Addr, args ...string) (*backend, error) {
+	if err := ip(ctx, "addr", "add", fmt.Sprintf("%s/%d", address, address.BitLen()), "dev", "lo"); err != nil {
+		return nil, err
+	}
+	return startBackend(ctx, address, args...)
 }
 
 // startBackend runs this program as a backend.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 // The addresses of a bed. All are on its loopback device, which is the whole
@@ -36,7 +38,21 @@ type bed struct {
 	// backends are all that were ever started, the i-th at the i-th address.
 	backends []*backend
 	pods     []*pod
-	out      *json.Encoder
+	// prefix stands before what each row shows.
+	prefix string
+	// policy is how the webhook injects the sidecar.
+	policy sidecar.Policy
+	out    *json.Encoder
+
+	// What beds with discovery have.
+	plane       *plane
+	discoveries []*discovery
+	// xds is the Service of discovery, greeter that of the backends.
+	xds, greeter *service
+	// zone is that of the node of Pods started beside the first, if it has one.
+	zone string
+	// stale is how long DNS goes on with what it said before a change.
+	stale time.Duration
 }
 
 // runBed makes the namespaces that this process is in a bed, runs a group there
@@ -46,9 +62,14 @@ func runBed(ctx context.Context, name string, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &bed{options: o, out: json.NewEncoder(out)}
+	b := &bed{options: o, policy: sidecar.DefaultPolicy(), out: json.NewEncoder(out)}
 	if err := b.furnish(ctx); err != nil {
 		return fmt.Errorf("making the bed: %w", err)
+	}
+	if chosen[0].discovery {
+		if err := b.furnishDiscovery(ctx); err != nil {
+			return fmt.Errorf("starting discovery in the bed: %w", err)
+		}
 	}
 	return chosen[0].run(ctx, b)
 }
@@ -113,6 +134,7 @@ func (b *bed) figure(met bool, what, wanted, seen string, a ...any) {
 }
 
 func (b *bed) write(r row) {
+	r.What = b.prefix + r.What
 	if err := b.out.Encode(r); err != nil {
 		fmt.Fprintln(os.Stderr, "a row is lost:", err)
 	}
@@ -122,10 +144,10 @@ func (b *bed) write(r row) {
 // is lost, until the returned function is called.
 func (b *bed) drop(ctx context.Context, address netip.Addr) (restore func() error, err error) {
 	rule := []string{"INPUT", "-d", address.String(), "-j", "DROP"}
-	if err := command(ctx, "iptables", append([]string{"-I"}, rule...)...); err != nil {
+	if err := command(ctx, "iptables", append([]string{"-w", "-I"}, rule...)...); err != nil {
 		return nil, err
 	}
-	return func() error { return command(ctx, "iptables", append([]string{"-D"}, rule...)...) }, nil
+	return func() error { return command(ctx, "iptables", append([]string{"-w", "-D"}, rule...)...) }, nil
 }
 
 // ip calls ip.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,8 @@ type cluster struct {
 	envoy    string
 	lb       string
 	dnsCache time.Duration
+	// discovery says that sidecars follow EndpointSlices.
+	discovery bool
 }
 
 // runCluster goes through everything and ends at the first step that breaks;
@@ -56,7 +59,9 @@ func runCluster(ctx context.Context, args []string, out io.Writer) error {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&c.base, "manifests", "deploy/webhook", "`directory` of the webhook's manifests")
-	flags.DurationVar(&c.dnsCache, "dns-cache", 0, "the `time` that the cluster's DNS keeps answers; failures are then only reported")
+	only := flags.String("only", "", "comma-separated `steps`, such as changes,drain; all when empty")
+	flags.DurationVar(&c.dnsCache, "dns-cache", 0, "the `time` that the cluster's DNS keeps answers; without discovery failures are then only reported")
+	flags.BoolVar(&c.discovery, "discovery", false, "with the component lb-discovery: sidecars follow EndpointSlices")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,22 +75,8 @@ func runCluster(ctx context.Context, args []string, out io.Writer) error {
 	defer os.RemoveAll(c.work) //nolint:errcheck // a leftover in the temporary directory harms nobody
 	begin := time.Now()
 	printHeader(out)
-	for _, step := range []struct {
-		name string
-		run  func(ctx context.Context) error
-	}{
-		{"install", c.install},
-		{"serve", c.serve},
-		{"start order", c.showStartOrder},
-		{"balance", c.showBalance},
-		{"scale", c.showScale},
-		{"ports that clash", c.showRewriting},
-		{"job", c.showJob},
-		{"a sidecar that ends", c.showSidecarEnds},
-		{"stop order", c.showStopOrder},
-		{"drain", c.showDrain},
-		{"clean up", c.cleanUp},
-	} {
+	steps := slices.Concat([]clusterStep{{"install", c.install}, {"serve", c.serve}}, chosen(c.shows(), *only), []clusterStep{{"clean up", c.cleanUp}})
+	for _, step := range steps {
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
@@ -93,18 +84,65 @@ func runCluster(ctx context.Context, args []string, out io.Writer) error {
 	return c.table.end(time.Since(begin))
 }
 
+// clusterStep is a part of what is shown.
+type clusterStep struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// shows are the steps that show something, in order.
+func (c *cluster) shows() []clusterStep {
+	if c.discovery {
+		return []clusterStep{
+			{"balance", c.showBalance},
+			{"services", c.showServices},
+			{"changes", c.showChanges},
+			{"away", c.showAway},
+			{"job", c.showJob},
+			{"a-sidecar-that-ends", c.showSidecarEnds},
+			{"uninstalled", c.showUninstalled},
+		}
+	}
+	return []clusterStep{
+		{"start-order", c.showStartOrder},
+		{"balance", c.showBalance},
+		{"changes", c.showChanges},
+		{"ports-that-clash", c.showRewriting},
+		{"job", c.showJob},
+		{"a-sidecar-that-ends", c.showSidecarEnds},
+		{"stop-order", c.showStopOrder},
+		{"uninstalled", c.showUninstalled},
+		{"drain", c.showDrain},
+	}
+}
+
+// chosen are the steps with these names, all when there is none.
+func chosen(steps []clusterStep, names string) []clusterStep {
+	if names == "" {
+		return steps
+	}
+	wanted := strings.Split(names, ",")
+	return slices.DeleteFunc(steps, func(s clusterStep) bool { return !slices.Contains(wanted, s.name) })
+}
+
 // row prints a row.
 func (c *cluster) row(met bool, what, wanted, seen string, a ...any) {
 	c.table.add(row{What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met})
 }
 
-// lossless prints a row about failures, which are only reported where DNS keeps
-// what it knew.
+// lossless prints a row about failures, which are only reported where the
+// sidecar works from DNS and that keeps what it knew.
 func (c *cluster) lossless(met bool, what, wanted, seen string, a ...any) {
-	if c.dnsCache > 0 {
+	reported := c.dnsCache > 0 && !c.discovery
+	if reported {
 		wanted = "reported"
 	}
-	c.table.add(row{What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met, Figure: c.dnsCache > 0})
+	c.table.add(row{What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met, Figure: reported})
+}
+
+// figure prints a row about time.
+func (c *cluster) figure(met bool, what, wanted, seen string, a ...any) {
+	c.table.add(row{What: what, Wanted: wanted, Seen: fmt.Sprintf(seen, a...), Met: met, Figure: true})
 }
 
 // kubectl runs kubectl and returns what it said. Input may be empty.
@@ -153,9 +191,14 @@ func (c *cluster) install(ctx context.Context) error {
 	}
 	if c.envoy != "" {
 		kustomization["patches"] = []map[string]any{{
-			"target": map[string]string{"kind": "Deployment"},
+			"target": map[string]string{"kind": "Deployment", "name": "probeshift-webhook"},
 			"patch":  `[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--lb-image=` + c.envoy + `"}]`,
 		}}
+	}
+	deployments := []string{"deployment/probeshift-webhook"}
+	if c.discovery {
+		kustomization["components"] = []string{filepath.Join(root, "components", "lb-discovery")}
+		deployments = append(deployments, "deployment/"+discoveryName)
 	}
 	content, err := yaml.Marshal(kustomization)
 	if err != nil {
@@ -167,7 +210,27 @@ func (c *cluster) install(ctx context.Context) error {
 	if _, err := kubectl(ctx, "", "apply", "-k", dir); err != nil {
 		return err
 	}
-	_, err = kubectl(ctx, "", "-n", "probeshift", "rollout", "status", "deployment/probeshift-webhook", "--timeout=3m")
+	for _, name := range deployments {
+		if err := inProduct(ctx, "rollout", "status", name, "--timeout=3m"); err != nil {
+			return err
+		}
+	}
+	if !c.discovery {
+		return nil
+	}
+	// Until it is there, new sidecars work from DNS.
+	return inProduct(ctx, "wait", "--for=jsonpath={.data.ca\\.crt}", "configmap/"+discoveryName+"-ca", "--timeout=1m")
+}
+
+// inProduct runs kubectl in the product's namespace.
+func inProduct(ctx context.Context, args ...string) error {
+	_, err := kubectl(ctx, "", append([]string{"-n", "probeshift"}, args...)...)
+	return err
+}
+
+// uninstall removes the product. It is no error when it is gone.
+func (c *cluster) uninstall(ctx context.Context) error {
+	_, err := kubectl(ctx, "", "delete", "--ignore-not-found", "-k", filepath.Join(c.work, "webhook"))
 	return err
 }
 
@@ -176,6 +239,5 @@ func (c *cluster) cleanUp(ctx context.Context) error {
 	if _, err := kubectl(ctx, "", "delete", "namespace", namespace); err != nil {
 		return err
 	}
-	_, err := kubectl(ctx, "", "delete", "-k", filepath.Join(c.work, "webhook"))
-	return err
+	return c.uninstall(ctx)
 }

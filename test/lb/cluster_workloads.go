@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,8 +13,9 @@ import (
 )
 
 // workloads are a namespace in which PodSecurity takes nothing but the
-// strictest profile, a headless Service, its servers, which end at once when
-// they are told to, and a client.
+// strictest profile, a Service and its servers, which end at once when they are
+// told to. Their Pods share one process namespace, so that a server is not
+// process 1 and can be killed from within its Pod.
 const workloads = `apiVersion: v1
 kind: Namespace
 metadata:
@@ -26,7 +28,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: greeter, namespace: shop}
 spec:
-  clusterIP: None
+  clusterIP: CLUSTERIP
   selector: {app: greeter}
   ports: [{name: grpc, port: 9000}]
 ---
@@ -42,24 +44,25 @@ spec:
       labels: {app: greeter}
     spec:
       securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+      shareProcessNamespace: true
       terminationGracePeriodSeconds: 5
       containers:
         - name: server
           image: IMAGE
           imagePullPolicy: IfNotPresent
-          args: [backend, --address=0.0.0.0, --name=$(POD_NAME), --at-once]
+          args: [server, --name=$(POD_NAME), "--ports=9000,9001"]
           env:
             - name: POD_NAME
               valueFrom: {fieldRef: {fieldPath: metadata.name}}
-          ports: [{containerPort: 9000}]
+          ports: [{name: grpc, containerPort: 9000}, {name: more, containerPort: 9001}]
           readinessProbe:
-            tcpSocket: {port: 9000}
+            httpGet: {path: /, port: 8081}
             periodSeconds: 1
+            failureThreshold: 1
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
----
-` + clientDeployment
+`
 
-// clientDeployment is a client: NAME, IMAGE, ANNOTATIONS and ARGS are filled in.
+// clientDeployment is a client.
 const clientDeployment = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: NAME, namespace: shop}
@@ -76,12 +79,13 @@ spec:
 // clientPod is the Pod of a client.
 const clientPod = `      securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
       terminationGracePeriodSeconds: 15
+      shareProcessNamespace: SHARED
       containers:
         - name: app
           image: IMAGE
           imagePullPolicy: IfNotPresent
           args: [client, --target=$(GREETER_ADDR)ARGS]
-          env: [{name: GREETER_ADDR, value: "greeter:9000"}]
+          env: [{name: GREETER_ADDR, value: "TARGET"}]
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
 
@@ -99,18 +103,48 @@ spec:
       restartPolicy: Never
 ` + clientPod
 
-// filled is a manifest with everything filled in.
-func (c *cluster) filled(manifest, name string, a annotations, args ...string) string {
+// caller is a client to be.
+type caller struct {
+	name        string
+	annotations annotations
+	// target is what it dials, greeterTarget when empty.
+	target string
+	args   []string
+	// shared says that its containers share one process namespace.
+	shared bool
+}
+
+// manifest fills a manifest in.
+func (c *cluster) manifest(of string, one caller) string {
 	var pairs []string
-	for key, value := range a {
+	for key, value := range one.annotations {
 		pairs = append(pairs, fmt.Sprintf("lb.probeshift.dev/%s: %q", key, value))
 	}
 	var more strings.Builder
-	for _, arg := range args {
+	for _, arg := range one.args {
 		more.WriteString(", " + strconv.Quote(arg))
 	}
-	return strings.NewReplacer("name: NAME", "name: "+name, "app: NAME", "app: "+name,
-		"IMAGE", c.lb, "ANNOTATIONS", strings.Join(pairs, ", "), "ARGS", more.String()).Replace(manifest)
+	return strings.NewReplacer("name: NAME", "name: "+one.name, "app: NAME", "app: "+one.name, "IMAGE", c.lb,
+		"ANNOTATIONS", strings.Join(pairs, ", "), "ARGS", more.String(), "TARGET", cmp.Or(one.target, greeterTarget),
+		"SHARED", strconv.FormatBool(one.shared)).Replace(of)
+}
+
+// workloads is the manifest of all but the clients. With discovery the Service
+// has a ClusterIP, as most have.
+func (c *cluster) workloads() string {
+	address := "None"
+	if c.discovery {
+		address = `""`
+	}
+	return strings.NewReplacer("IMAGE", c.lb, "CLUSTERIP", address).Replace(workloads)
+}
+
+// startClient makes a client and waits until it runs.
+func (c *cluster) startClient(ctx context.Context, one caller) error {
+	if _, err := kubectl(ctx, c.manifest(clientDeployment, one), "apply", "-f", "-"); err != nil {
+		return err
+	}
+	return rolledOut(ctx, one.name)
 }
 
 // client is the name of the client of most rows.
@@ -118,11 +152,39 @@ const client = "client"
 
 // serve makes the workloads and waits until they work.
 func (c *cluster) serve(ctx context.Context) error {
-	if _, err := kubectl(ctx, c.filled(workloads, client, upstreams(greeterTarget).with("protocol", "http"), "--linger=4s"), "apply", "-f", "-"); err != nil {
+	if _, err := kubectl(ctx, c.workloads(), "apply", "-f", "-"); err != nil {
 		return err
 	}
-	for _, name := range []string{"greeter", client} {
-		if err := rolledOut(ctx, name); err != nil {
+	if err := rolledOut(ctx, "greeter"); err != nil {
+		return err
+	}
+	if err := c.startClient(ctx, caller{name: client, annotations: upstreams(greeterTarget).with("protocol", "http"), args: []string{"--linger=4s"}}); err != nil {
+		return err
+	}
+	return c.served(ctx, client)
+}
+
+// served waits until nothing fails that a client asks for. It may have started
+// before the servers, and DNS keeps that there were none.
+func (c *cluster) served(ctx context.Context, name string) error {
+	patience := c.dnsCache + 30*time.Second
+	if err := eventually(ctx, patience, func() bool {
+		seen, err := windowsOf(ctx, name)
+		return err == nil && len(seen) > 0 && seen[len(seen)-1:].failures().total() == 0
+	}); err != nil {
+		return fmt.Errorf("%s is not served %w", name, err)
+	}
+	return nil
+}
+
+// eventually waits until a condition holds that takes kubectl to look at.
+func eventually(ctx context.Context, limit time.Duration, condition func() bool) error {
+	const step = 500 * time.Millisecond
+	for begin := time.Now(); !condition(); {
+		if time.Since(begin) > limit {
+			return fmt.Errorf("not after %s", limit)
+		}
+		if err := pause(ctx, step); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,16 @@
 //     environment, the user and the hosts file that the kubelet would take from
 //     the patched Pod; nothing of its configuration is written here.
 //
+// The beds of discovery have more:
+//
+//   - the real API server and etcd, in which the rows write Services and
+//     EndpointSlices as the endpoint controller would, at the moment in which a
+//     Pod changes,
+//   - what kube-proxy does for a ClusterIP, by rules of iptables that count the
+//     connections,
+//   - bin/webhook --run=discovery, which is stopped, hung, slowed and cut off,
+//   - a DNS server that goes on with an old answer for 30 s, as CoreDNS does.
+//
 // The application is this program. It dials the name that it would dial without
 // the sidecar.
 //

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -18,15 +19,19 @@ type group struct {
 	waits bool
 	// alone says that it measures, so that nothing should run beside it.
 	alone bool
+	// long says that the short form leaves it out.
+	long bool
 	// python says that it needs Python's grpc.
 	python bool
+	// discovery says that its bed has an API server and discovery.
+	discovery bool
 }
 
 // groups are all of them, in the order of the table. Those that wait come as
 // they are done.
 func groups() []group {
 	const limit = 5 * time.Minute
-	return []group{
+	return slices.Concat([]group{
 		{name: "balance", run: showBalance, limit: limit, python: true},
 		{name: "protocols", run: showProtocols, limit: limit},
 		{name: "waiting", run: showWaiting, limit: 15 * time.Minute, waits: true},
@@ -38,9 +43,11 @@ func groups() []group {
 		{name: "dns", run: showDNS, limit: limit},
 		{name: "silent-dns", run: showSilentDNS, limit: limit},
 		{name: "sidecar", run: showSidecar, limit: limit},
+		{name: "manifests", run: showManifests, limit: limit},
+	}, discoveryGroups(), []group{
 		{name: "slow-backend", run: showSlowBackend, limit: limit, alone: true},
 		{name: "cost", run: showCost, limit: 10 * time.Minute, alone: true},
-	}
+	})
 }
 
 // The Service of most rows, as its client dials it and as DNS knows it.
@@ -57,16 +64,34 @@ func (b *bed) served(ctx context.Context, n int, a annotations) (*pod, *grpc.Cli
 	if err != nil {
 		return nil, nil, err
 	}
-	b.names.set(greeterName, addresses(backends)...)
+	if err := b.publish(ctx, backends); err != nil {
+		return nil, nil, err
+	}
 	p, err := b.startPod(ctx, a)
 	if err != nil {
 		return nil, nil, err
+	}
+	if b.greeter != nil {
+		// The API server was looked for in the hosts file of before.
+		if err := waitAlias(ctx, greeterService, p.Spec.HostAliases[0].IP); err != nil {
+			return nil, nil, err
+		}
 	}
 	connection, err := dial(greeterTarget)
 	if err != nil {
 		return nil, nil, err
 	}
 	return p, connection, b.warm(ctx, connection, n)
+}
+
+// publish makes these backends the Pods of the Service greeter: in DNS, or
+// wherever a bed with discovery keeps them.
+func (b *bed) publish(ctx context.Context, backends []*backend) error {
+	if b.greeter != nil {
+		return b.greeter.becomes(ctx, backends...)
+	}
+	b.names.set(greeterName, addresses(backends)...)
+	return nil
 }
 
 // warm makes calls until all the n backends have answered.

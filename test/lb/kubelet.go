@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 type pod struct {
 	*corev1.Pod
 	sidecar corev1.Container
+	// ip is the Pod's address.
+	ip      netip.Addr
 	process *exec.Cmd
 	output  *apiserver.Tail
 	ended   chan struct{}
@@ -43,8 +46,8 @@ func (b *bed) run(ctx context.Context, patched *corev1.Pod) (*pod, error) {
 	if i != 0 {
 		return nil, errors.New("the patched Pod has no native sidecar in the first place")
 	}
-	p := &pod{Pod: patched, sidecar: patched.Spec.InitContainers[0]}
-	if err := b.writePodFiles(patched.Spec.HostAliases); err != nil {
+	p := &pod{Pod: patched, sidecar: patched.Spec.InitContainers[0], ip: podIP}
+	if err := b.writePodFiles(patched.Namespace, patched.Spec.HostAliases); err != nil {
 		return nil, err
 	}
 	if err := setSysctls(patched); err != nil {
@@ -55,9 +58,10 @@ func (b *bed) run(ctx context.Context, patched *corev1.Pod) (*pod, error) {
 	return p, err
 }
 
-// writePodFiles writes the files that all containers of a Pod share.
-func (b *bed) writePodFiles(aliases []corev1.HostAlias) error {
-	for name, content := range map[string]string{"hosts": hostsFile(aliases), "resolv.conf": resolvConf()} {
+// writePodFiles writes the files that all containers of a Pod in a namespace
+// share.
+func (b *bed) writePodFiles(in string, aliases []corev1.HostAlias) error {
+	for name, content := range map[string]string{"hosts": hostsFile(aliases), "resolv.conf": resolvConf(in)} {
 		// In place, so that what is mounted elsewhere changes too.
 		if err := os.WriteFile(filepath.Join(place, name), []byte(content), 0o644); err != nil { //nolint:gosec // every user of a Pod reads it
 			return err
@@ -69,14 +73,7 @@ func (b *bed) writePodFiles(aliases []corev1.HostAlias) error {
 // start starts the sidecar's process, as the kubelet does at first and after
 // each of its ends.
 func (p *pod) start(ctx context.Context) error {
-	variables := map[string]string{}
-	for _, variable := range p.sidecar.Env {
-		value := expand(variable.Value, variables)
-		if from := variable.ValueFrom; from != nil && from.FieldRef != nil && from.FieldRef.FieldPath == "status.podIP" {
-			value = podIP.String()
-		}
-		variables[variable.Name] = value
-	}
+	variables := environment(p.sidecar, p.Labels, p.ip)
 	var words []string
 	for _, word := range slices.Concat(p.sidecar.Command, p.sidecar.Args) {
 		words = append(words, expand(word, variables))
@@ -94,16 +91,10 @@ func (p *pod) start(ctx context.Context) error {
 		id := uint32(*user.RunAsUser) //nolint:gosec // a user's id fits
 		p.process.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id, NoSetGroups: true}}
 	}
-	p.output = &apiserver.Tail{}
-	p.process.Stdout, p.process.Stderr = p.output, p.output
-	p.ended = make(chan struct{})
-	if err := p.process.Start(); err != nil {
+	var err error
+	if p.output, p.ended, err = launch(p.process); err != nil {
 		return fmt.Errorf("starting Envoy: %w", err)
 	}
-	go func(process *exec.Cmd, ended chan struct{}) {
-		process.Wait() //nolint:errcheck // whoever waits for it to be ready reads what it printed
-		close(ended)
-	}(p.process, p.ended)
 	return nil
 }
 
@@ -114,7 +105,7 @@ func (p *pod) waitStarted(ctx context.Context) error {
 	if probe == nil || probe.HTTPGet == nil {
 		return errors.New("the sidecar has no HTTP startup probe")
 	}
-	url := "http://" + net.JoinHostPort(podIP.String(), probe.HTTPGet.Port.String()) + probe.HTTPGet.Path
+	url := "http://" + net.JoinHostPort(p.ip.String(), probe.HTTPGet.Port.String()) + probe.HTTPGet.Path
 	took, err := until(ctx, limit, func() bool {
 		select {
 		case <-p.ended:
@@ -173,8 +164,8 @@ func hostsFile(aliases []corev1.HostAlias) string {
 
 // resolvConf is /etc/resolv.conf as the kubelet writes it with the dnsPolicy
 // ClusterFirst.
-func resolvConf() string {
-	return fmt.Sprintf("search %[1]s.svc.%[2]s svc.%[2]s %[2]s\nnameserver %[3]s\noptions ndots:5\n", namespace, clusterDomain, nameserverIP)
+func resolvConf(in string) string {
+	return fmt.Sprintf("search %[1]s.svc.%[2]s svc.%[2]s %[2]s\nnameserver %[3]s\noptions ndots:5\n", in, clusterDomain, nameserverIP)
 }
 
 // setSysctls sets what the Pod asks for in its network namespace.

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/probeshift/probeshift/pkg/sidecar"
 )
 
 func TestArgumentsAreExpandedAsTheKubeletDoes(t *testing.T) {
@@ -219,7 +221,7 @@ func TestGroupsAreChosenByName(t *testing.T) {
 }
 
 func TestThePodIsPatchedByTheProduct(t *testing.T) {
-	patched, size, err := patch(upstreams(greeterTarget))
+	patched, size, err := patch(upstreams(greeterTarget), sidecar.DefaultPolicy())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,6 +135,18 @@ func (o outcomes) spread() spread {
 	return counts
 }
 
+// first is when the first of them began, 0 when there is none.
+func (o outcomes) first() time.Duration {
+	if len(o) == 0 {
+		return 0
+	}
+	first := o[0].begun
+	for _, one := range o {
+		first = min(first, one.begun)
+	}
+	return first
+}
+
 // last is when the last of them began.
 func (o outcomes) last() time.Duration {
 	var last time.Duration
@@ -187,17 +199,18 @@ func (o outcomes) firstError() string {
 // rate, and when that began. A request counts where it was answered.
 func (o outcomes) worstWindow(rate int) (percent float64, begin time.Duration) {
 	const window = 2 * time.Second
+	first := o.first()
 	counts := map[time.Duration]int{}
 	for _, one := range o {
 		if one.err == nil {
-			counts[(one.begun+one.took).Truncate(window)]++
+			counts[(one.begun+one.took-first).Truncate(window)]++
 		}
 	}
 	// The last window is not a whole one.
 	percent = math.Inf(1)
-	for at := time.Duration(0); at+window <= o.last(); at += window {
+	for at := time.Duration(0); first+at+window <= o.last(); at += window {
 		if answered := 100 * float64(counts[at]) / (float64(rate) * window.Seconds()); answered < percent {
-			percent, begin = answered, at
+			percent, begin = answered, first+at
 		}
 	}
 	return percent, begin

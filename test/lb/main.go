@@ -14,15 +14,18 @@ import (
 
 const usage = `lb shows the load-balancing sidecar at work with the real Envoy.
 
-  lb --envoy PATH [--short] [--only GROUP,...]   beds on this machine
+  lb --envoy PATH --webhook PATH [--short] [--only GROUP,...]
+                                                 beds on this machine
   lb cluster [--manifests DIR] [--dns-cache 30s] on the cluster of KUBECONFIG
 
-The first needs Linux, root, ip and iptables, and python3 with pip; the second
-is explained by lb cluster --help. The Pods of the cluster run lb as well:
+The first needs Linux, root, ip and iptables, python3 with pip, and the API
+server in KUBEBUILDER_ASSETS; the second is explained by lb cluster --help. The
+Pods of the cluster run lb as well:
 
   lb backend --address IP    a server
   lb client --target NAME    a client that says every 2 s what it saw
-  lb end                     SIGTERM for process 1, from a container beside it
+  lb server --name NAME      a server that says which requests it began
+  lb signal --signal SIGTERM a signal for another process of the Pod
 
 `
 
@@ -41,7 +44,9 @@ type options struct {
 	envoy string
 	// python is the folder that holds Python's grpc.
 	python string
-	short  bool
+	// webhook is the product's program, for discovery.
+	webhook string
+	short   bool
 }
 
 // run does what the command line asks for: everything, or one of the parts that
@@ -53,8 +58,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return runBackend(ctx, args[1:])
 		case clientCommand:
 			return runClient(ctx, args[1:], out)
-		case endCommand:
-			return syscall.Kill(1, syscall.SIGTERM)
+		case serverCommand:
+			return runServer(ctx, args[1:], out)
+		case signalCommand:
+			return runSignal(ctx, args[1:])
 		case clusterCommand:
 			return runCluster(ctx, args[1:], out)
 		}
@@ -67,7 +74,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	flags.StringVar(&o.envoy, "envoy", "", "the `program` Envoy (required)")
 	flags.StringVar(&o.python, "python", "", "a `folder` with Python's grpc; fetched into the user's cache when empty")
-	flags.BoolVar(&o.short, "short", false, "under two minutes: fewer rows, shorter ones")
+	flags.StringVar(&o.webhook, "webhook", "", "the `program` webhook; the groups of discovery run it")
+	flags.BoolVar(&o.short, "short", false, "about two minutes: fewer rows, shorter ones")
 	only := flags.String("only", "", "comma-separated `groups` of rows; all when empty")
 	inside := flags.String("bed", "", "run this `group` here; used by the program itself, inside a bed")
 	if err := flags.Parse(args); err != nil {

@@ -106,15 +106,15 @@ func (n *nameserver) answer(question *dns.Msg) *dns.Msg {
 		reply.Rcode = dns.RcodeNameError
 		return reply
 	}
-	if asked.Qtype != dns.TypeA {
-		return reply
-	}
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
+	header := dns.RR_Header{Name: asked.Name, Rrtype: asked.Qtype, Class: dns.ClassINET, Ttl: timeToLive}
 	for _, address := range addresses {
-		reply.Answer = append(reply.Answer, &dns.A{
-			Hdr: dns.RR_Header{Name: asked.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: timeToLive},
-			A:   address.AsSlice(),
-		})
+		switch {
+		case asked.Qtype == dns.TypeA && address.Is4():
+			reply.Answer = append(reply.Answer, &dns.A{Hdr: header, A: address.AsSlice()})
+		case asked.Qtype == dns.TypeAAAA && address.Is6():
+			reply.Answer = append(reply.Answer, &dns.AAAA{Hdr: header, AAAA: address.AsSlice()})
+		}
 	}
 	return reply
 }

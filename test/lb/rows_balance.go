@@ -27,7 +27,7 @@ func showBalance(ctx context.Context, b *bed) error {
 // showProblem shows what becomes of one connection without the sidecar.
 func (b *bed) showProblem(ctx context.Context, backends []*backend) error {
 	const calls = 1000
-	if err := b.writePodFiles(nil); err != nil {
+	if err := b.writePodFiles(namespace, nil); err != nil {
 		return err
 	}
 	connection, err := dial(greeterTarget)

@@ -131,15 +131,18 @@ func (b *bed) useAll(ctx context.Context, p *pod, n int) error {
 	return nil
 }
 
-// cpu is the CPU time that the sidecar has used, all threads together. Linux
+// cpu is the CPU time that the sidecar has used.
+func (p *pod) cpu() (time.Duration, error) { return cpuOf(p.process.Process.Pid) }
+
+// cpuOf is the CPU time that a process has used, all threads together. Linux
 // keeps it in nanoseconds behind the clock whose number is made of the process
 // id (clock_getcpuclockid); /proc/PID/stat rounds it to 10 ms.
-func (p *pod) cpu() (time.Duration, error) {
+func cpuOf(process int) (time.Duration, error) {
 	const schedulerClock = 2
-	clock := ^int32(p.process.Process.Pid)<<3 | schedulerClock //nolint:gosec // a process id fits
+	clock := ^int32(process)<<3 | schedulerClock //nolint:gosec // a process id fits
 	var used unix.Timespec
 	if err := unix.ClockGettime(clock, &used); err != nil {
-		return 0, fmt.Errorf("reading the CPU time of the sidecar: %w", err)
+		return 0, fmt.Errorf("reading the CPU time of process %d: %w", process, err)
 	}
 	return time.Duration(used.Nano()), nil
 }

@@ -22,7 +22,9 @@ func showProtocols(ctx context.Context, b *bed) error {
 	if err != nil {
 		return err
 	}
-	b.names.set(greeterName, addresses(backends)...)
+	if err := b.publish(ctx, backends); err != nil {
+		return err
+	}
 	ports := []int{grpcPort, httpPort, echoPort, serverFirstPort, tlsPort}
 	var list []string
 	for _, port := range ports {

@@ -89,7 +89,9 @@ func (b *bed) showUpAndDown(ctx context.Context, p *pod, connection *grpc.Client
 // follow makes DNS name these backends and waits until the sidecar has as many.
 func (b *bed) follow(ctx context.Context, p *pod, backends []*backend) (time.Duration, error) {
 	const limit = 30 * time.Second
-	b.names.set(greeterName, addresses(backends)...)
+	if err := b.publish(ctx, backends); err != nil {
+		return 0, err
+	}
 	return until(ctx, limit, func() bool {
 		seen, err := p.stats(ctx)
 		return err == nil && int(seen.sum(membersMetric, greeterPool)) == len(backends)
@@ -126,7 +128,9 @@ func (b *bed) showRollingRestart(ctx context.Context, connection *grpc.ClientCon
 			return err
 		}
 		current = append(current[1:], started...)
-		b.names.set(greeterName, addresses(current)...)
+		if err := b.publish(ctx, current); err != nil {
+			return err
+		}
 		going := span{from: l.now()}
 		if err := leave(leaving); err != nil {
 			return err

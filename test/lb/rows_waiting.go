@@ -18,7 +18,9 @@ func showWaiting(ctx context.Context, b *bed) error {
 	if _, err := b.start(ctx, 2); err != nil {
 		return err
 	}
-	b.names.set(greeterName, addresses(b.backends)...)
+	if err := b.publish(ctx, b.backends); err != nil {
+		return err
+	}
 	if _, err := b.startPod(ctx, upstreams(target(grpcPort), target(sinkPort), target(echoPort))); err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ func runBackend(ctx context.Context, args []string) error {
 	address := flags.String("address", "", "the `address` to listen on")
 	name := flags.String("name", "", "the `name` to answer with; the address when empty")
 	resets := flags.Float64("resets", 0, "the `share` of requests whose stream is reset")
+	number := flags.Int("port", grpcPort, "the `port` of gRPC")
 	atOnce := flags.Bool("at-once", false, "end at once on SIGTERM, whatever is in flight")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -72,7 +73,7 @@ func runBackend(ctx context.Context, args []string) error {
 		}
 		go serve(listener) //nolint:errcheck // it serves until the process ends
 	}
-	listener, err := listen(grpcPort)
+	listener, err := listen(*number)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,12 +24,19 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.short && len(names) == 0 {
+		chosen = slices.DeleteFunc(chosen, func(g group) bool { return g.long })
+	}
 	if o.python == "" && slices.ContainsFunc(chosen, func(g group) bool { return g.python }) {
 		if o.python, err = fetchPython(ctx); err != nil {
 			return err
 		}
 	}
+	if o.webhook == "" && slices.ContainsFunc(chosen, func(g group) bool { return g.discovery }) {
+		return errors.New("--webhook is missing, which the groups of discovery need: run make lb")
+	}
 	begin := time.Now()
+	waited := cpuPressure()
 	table := &table{out: out}
 	printHeader(out)
 
@@ -62,7 +70,28 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 		}
 	}
 	waiting.Wait()
+	if took := time.Since(begin); waited >= 0 {
+		fmt.Fprintf(out, "\nprocesses of this machine waited for a CPU %.0f %% of the time\n", 100*(cpuPressure()-waited).Seconds()/took.Seconds())
+	}
 	return table.end(time.Since(begin))
+}
+
+// cpuPressure is for how long some process of the machine had to wait for a CPU
+// since it was started, by /proc/pressure/cpu; less than 0 where the kernel does
+// not tell. On a machine that is busy with something else, requests are late whose
+// deadline is short.
+func cpuPressure() time.Duration {
+	content, err := os.ReadFile("/proc/pressure/cpu")
+	if err != nil {
+		return -1
+	}
+	_, after, _ := strings.Cut(string(content), "total=")
+	digits, _, _ := strings.Cut(after, "\n")
+	microseconds, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return time.Duration(microseconds) * time.Microsecond
 }
 
 // choose returns the groups of these names, all of the form when there are none.
@@ -107,7 +136,7 @@ func runInNamespaces(ctx context.Context, g group, o options, rows chan<- row) e
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.limit)
 	defer cancel()
-	command := exec.CommandContext(ctx, self, "--bed", g.name, "--envoy", o.envoy, "--python", o.python, fmt.Sprintf("--short=%t", o.short))
+	command := exec.CommandContext(ctx, self, "--bed", g.name, "--envoy", o.envoy, "--python", o.python, "--webhook", o.webhook, fmt.Sprintf("--short=%t", o.short))
 	// What a bed starts ends with it: its first process is the init of a
 	// process namespace.
 	command.SysProcAttr = &syscall.SysProcAttr{

@@ -16,7 +16,9 @@ import (
 const (
 	connectionsMetric = "envoy_http_downstream_cx_total"
 	membersMetric     = "envoy_cluster_membership_total"
+	healthyMetric     = "envoy_cluster_membership_healthy"
 	activeMetric      = "envoy_cluster_outlier_detection_ejections_active"
+	requestsMetric    = "envoy_cluster_upstream_rq_total"
 	ejectionsMetric   = "envoy_cluster_outlier_detection_ejections_enforced_total"
 	resetsMetric      = "envoy_cluster_upstream_rq_rx_reset"
 	endpointMetric    = "envoy_cluster_endpoint_rq_total"
@@ -26,12 +28,16 @@ const (
 // has a pool of its own.
 const greeterPool = `"greeter_shop_9000"`
 
+// greeterDNSPool is the label of those requests that go to whom DNS names, where
+// the pool follows discovery.
+const greeterDNSPool = `"greeter_shop_9000|dns"`
+
 // stats are what the sidecar exports, in the text form of Prometheus.
 type stats map[string]float64
 
 // stats asks the metrics port.
 func (p *pod) stats(ctx context.Context) (stats, error) {
-	url := "http://" + net.JoinHostPort(podIP.String(), p.sidecar.StartupProbe.HTTPGet.Port.String()) + "/stats/prometheus"
+	url := "http://" + net.JoinHostPort(p.ip.String(), p.sidecar.StartupProbe.HTTPGet.Port.String()) + "/stats/prometheus"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err

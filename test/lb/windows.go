@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
 
 // windows are what a client saw, one after the other.
@@ -58,24 +60,85 @@ func (w windows) failures() spread {
 	return sum
 }
 
-// fullRate is how many answers a window holds when nothing is lost.
+// begin is when the first answer of the first of them came.
+func (w windows) begin() time.Time {
+	var begin time.Time
+	for i := range w {
+		for _, seen := range w[i].Seen {
+			if begin.IsZero() || seen.First.Before(begin) {
+				begin = seen.First
+			}
+		}
+		if !begin.IsZero() {
+			break
+		}
+	}
+	return begin
+}
+
+// sightings are the first and the last answer of a backend that are known of
+// within a span of time; zero when there was none. Of each window the first and
+// the last answer are known.
+func (w windows) sightings(backend string, from, to time.Time) (first, last time.Time) {
+	for i := range w {
+		seen := w[i].Seen[backend]
+		for _, at := range []time.Time{seen.First, seen.Last} {
+			if at.Before(from) || at.After(to) {
+				continue
+			}
+			if first.IsZero() || at.Before(first) {
+				first = at
+			}
+			if at.After(last) {
+				last = at
+			}
+		}
+	}
+	return first, last
+}
+
+// fullRate is how many requests a window holds when the client gets the CPU
+// time that it needs.
 const fullRate = float64(loadRate) * float64(windowLength/1e9)
 
-// percents are the answers in each window, in percent of the rate.
+// percents are the answers in each window, in percent of what was sent in it:
+// on a busy machine the client sends less than it should.
 func (w windows) percents() []int {
 	var all []int
 	for i := range w {
-		all = append(all, int(100*float64(w[i].Answers.total())/fullRate+0.5))
+		all = append(all, int(100*float64(w[i].Answers.total())/max(1, float64(w[i].Sent))+0.5))
 	}
 	return all
 }
 
-// show is the failures and the windows that were not full.
+// worst is the least of them.
+func (w windows) worst() int {
+	if len(w) == 0 {
+		return 0
+	}
+	return slices.Min(w.percents())
+}
+
+// rate is the least that was sent in a window, in percent of what should be.
+func (w windows) rate() int {
+	least := fullRate
+	for i := range w {
+		least = min(least, float64(w[i].Sent))
+	}
+	return int(100*least/fullRate + 0.5)
+}
+
+// show is the failures and all windows.
 func (w windows) show() string {
 	failed := w.failures()
 	text := fmt.Sprintf("%d of %d failed", failed.total(), failed.total()+w.answers().total())
 	if len(failed) > 0 {
 		text += " (" + failed.list() + ")"
 	}
-	return text + fmt.Sprintf("; 2 s windows in %% of the rate: %s", strings.Trim(fmt.Sprint(w.percents()), "[]"))
+	text += fmt.Sprintf("; 2 s windows, %% of what was sent: %s", strings.Trim(fmt.Sprint(w.percents()), "[]"))
+	const calm = 95
+	if rate := w.rate(); rate < calm {
+		text += fmt.Sprintf(" (the client sent as little as %d %% of 200/s)", rate)
+	}
+	return text
 }
