@@ -202,6 +202,38 @@ func TestABedThatBreaksIsAMissedRow(t *testing.T) {
 	}
 }
 
+// showing is a bed that shows one row.
+func showing(r row) bedRun {
+	rows := make(chan row, 1)
+	rows <- r
+	close(rows)
+	return bedRun{rows: rows, problem: func() error { return nil }}
+}
+
+func TestBesideOtherBedsAGroupMayMissARowOnce(t *testing.T) {
+	missed, met := row{What: "nothing is late"}, row{What: "nothing is late", Met: true}
+	for name, c := range map[string]struct {
+		forgives bool
+		second   row
+		wantErr  bool
+	}{
+		"met when it is alone":            {true, met, false},
+		"missed when it is alone as well": {true, missed, true},
+		"missed where beds are alone":     {false, met, true},
+	} {
+		var out bytes.Buffer
+		table := &table{out: &out, forgives: c.forgives}
+		table.take(group{name: "late"}, showing(missed))
+		table.showAgain(func(group) bedRun { return showing(c.second) })
+		if err := table.end(0); (err != nil) != c.wantErr {
+			t.Errorf("%s: error %v, printed:\n%s", name, err, out.String())
+		}
+		if !strings.Contains(out.String(), "MISSED") {
+			t.Errorf("%s: the first showing is not told:\n%s", name, out.String())
+		}
+	}
+}
+
 func TestGroupsAreChosenByName(t *testing.T) {
 	chosen, err := choose([]string{"dns", "scale"})
 	if err != nil {

@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&o.envoy, "envoy", "", "the `program` Envoy (required)")
 	flags.StringVar(&o.python, "python", "", "a `folder` with Python's grpc; fetched into the user's cache when empty")
 	flags.StringVar(&o.webhook, "webhook", "", "the `program` webhook; the groups of discovery run it")
-	flags.BoolVar(&o.short, "short", false, "about two minutes: fewer rows, shorter ones")
+	flags.BoolVar(&o.short, "short", false, "about three minutes: fewer rows, shorter ones, several groups at a time; one that missed a row is shown again alone")
 	only := flags.String("only", "", "comma-separated `groups` of rows; all when empty")
 	inside := flags.String("bed", "", "run this `group` here; used by the program itself, inside a bed")
 	if err := flags.Parse(args); err != nil {

@@ -37,7 +37,7 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 	}
 	begin := time.Now()
 	waited := cpuPressure()
-	table := &table{out: out}
+	table := &table{out: out, forgives: o.short}
 	printHeader(out)
 
 	// The short form runs several beds at the same time. What is measured has the
@@ -70,6 +70,7 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 		}
 	}
 	waiting.Wait()
+	table.showAgain(func(g group) bedRun { return startBed(ctx, g, o) })
 	if took := time.Since(begin); waited >= 0 {
 		fmt.Fprintf(out, "\nprocesses of this machine waited for a CPU %.0f %% of the time\n", 100*(cpuPressure()-waited).Seconds()/took.Seconds())
 	}
@@ -171,11 +172,16 @@ func runInNamespaces(ctx context.Context, g group, o options, rows chan<- row) e
 
 // table collects the rows of all beds.
 type table struct {
-	out    io.Writer
+	out io.Writer
+	// forgives says that beds share the CPUs, so that requests may be late whose
+	// deadline is short: a group that missed a row is shown once more, alone.
+	forgives bool
+
 	mu     sync.Mutex
 	rows   int
 	failed int
 	slow   int
+	again  []group
 }
 
 // take prints the rows of a bed when it is done: rows of beds that run at the
@@ -188,7 +194,34 @@ func (t *table) take(g group, run bedRun) {
 	if err := run.problem(); err != nil {
 		rows = append(rows, row{What: g.name + ": the rest of the group", Wanted: "runs to its end", Seen: err.Error()})
 	}
+	if t.forgives && slices.ContainsFunc(rows, row.failed) {
+		t.postpone(g, rows)
+		return
+	}
 	t.add(rows...)
+}
+
+// postpone prints what a group missed and leaves its rows to another time.
+func (t *table) postpone(g group, rows []row) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(t.out, "\n%s missed this beside other groups, and is shown again alone:\n", g.name)
+	for _, r := range rows {
+		if r.failed() {
+			r.print(t.out)
+		}
+	}
+	fmt.Fprintln(t.out)
+	t.again = append(t.again, g)
+}
+
+// showAgain shows the groups that were postponed, one after the other. What they
+// miss now is missed.
+func (t *table) showAgain(start func(group) bedRun) {
+	t.forgives = false
+	for _, g := range t.again {
+		t.take(g, start(g))
+	}
 }
 
 // add prints and counts rows.
