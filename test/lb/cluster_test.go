@@ -162,6 +162,7 @@ func TestTheTimeFromASliceToAnAnswerIsThatOfThePodThatMoved(t *testing.T) {
 	}
 	s := &slicesOf{members: map[string]map[string]bool{}}
 	s.take("ADDED", slice(map[string]bool{"old": true}), at(0))
+	s.settle()
 	s.take("MODIFIED", slice(map[string]bool{"old": true, "new": true}), at(10))
 	s.take("MODIFIED", slice(map[string]bool{"old": false, "new": true}), at(20))
 	seen := windows{

@@ -64,6 +64,7 @@ func watchSlices(ctx context.Context, service string) (*slicesOf, error) {
 			}
 			s.take(event.Type, &event.Object, time.Now())
 			if !known {
+				s.settle()
 				close(first)
 			}
 		}
@@ -107,6 +108,13 @@ func (s *slicesOf) take(kind string, slice *discoveryv1.EndpointSlice, now time.
 	}
 }
 
+// settle forgets the moves so far: those that were there have not moved.
+func (s *slicesOf) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moves = nil
+}
+
 // all are the ready Pods of all slices.
 func (s *slicesOf) all() map[string]bool {
 	all := map[string]bool{}
@@ -125,8 +133,7 @@ type times struct {
 	left []time.Duration
 }
 
-// times compares the moves with what a client saw. The Pods that were there at
-// the start have not moved.
+// times compares the moves with what a client saw.
 func (s *slicesOf) times(seen windows) times {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +149,7 @@ func (s *slicesOf) times(seen windows) times {
 		}
 		first, last := seen.sightings(m.pod, m.at, until)
 		switch {
-		case m.in && m.at.After(seen.begin()) && !first.IsZero():
+		case m.in && !first.IsZero():
 			t.arrived = append(t.arrived, first.Sub(m.at))
 		case !m.in && last.IsZero():
 			t.left = append(t.left, 0)

@@ -60,22 +60,6 @@ func (w windows) failures() spread {
 	return sum
 }
 
-// begin is when the first answer of the first of them came.
-func (w windows) begin() time.Time {
-	var begin time.Time
-	for i := range w {
-		for _, seen := range w[i].Seen {
-			if begin.IsZero() || seen.First.Before(begin) {
-				begin = seen.First
-			}
-		}
-		if !begin.IsZero() {
-			break
-		}
-	}
-	return begin
-}
-
 // sightings are the first and the last answer of a backend that are known of
 // within a span of time; zero when there was none. Of each window the first and
 // the last answer are known.
