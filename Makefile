@@ -118,11 +118,11 @@ swarm: build ## Thousands of simulated sidecars at one discovery: how fast, how 
 
 .PHONY: lb-cluster
 lb-cluster: bin/lb ## The sidecar on the cluster of KUBECONFIG; needs kubectl and LB_IMAGE
-	@bin/lb cluster
+	@bin/lb cluster $(LB_CLUSTER_FLAGS)
 
 .PHONY: lb-cluster-discovery
-lb-cluster-discovery: bin/lb ## The same with the component lb-discovery
-	@bin/lb cluster --discovery
+lb-cluster-discovery: bin/lb ## The same with the component lb-discovery; LB_CLUSTER_FLAGS="--dns-cache 30s" where DNS caches
+	@bin/lb cluster --discovery $(LB_CLUSTER_FLAGS)
 
 .PHONY: deploy-test
 deploy-test: ## Install, opt-in, rotation, upgrade, uninstall on the cluster of KUBECONFIG; needs kubectl and AGNHOST_IMAGE
