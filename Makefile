@@ -12,7 +12,7 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags '-s -w'
 
 # How long each fuzz target runs, in the long form and inside `make test`.
 FUZZTIME ?= 10m
-FUZZTIME_SHORT ?= 5s
+FUZZTIME_SHORT ?= 3s
 
 # Go modules beside the one at the root; each is tested and linted as well.
 MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
@@ -58,7 +58,7 @@ cover: ## Coverage of the packages that decide, at least 95 % each
 	@hack/tools/cover 95 ./pkg/healthprobe ./pkg/mutate ./pkg/sidecar ./pkg/discovery ./pkg/discovery/resource
 
 .PHONY: test-fuzz
-test-fuzz: ## Every fuzz target for FUZZTIME_SHORT, 5s by default
+test-fuzz: ## Every fuzz target for FUZZTIME_SHORT, 3s by default
 	@hack/tools/fuzz $(FUZZTIME_SHORT)
 
 .PHONY: test-envtest
