@@ -49,6 +49,9 @@ func (r *replica) wantsLeaf(now Now) bool {
 	}
 	if published {
 		r.wakeBy(r.options.Settle - held)
+		// Or when the leaf is of no use any more, if that is sooner: until the next
+		// look the replica would not be ready.
+		r.wakeBy(leaf.NotAfter.Sub(now.Server) - r.options.spentMargin())
 	}
 	return false
 }
