@@ -103,8 +103,8 @@ chaos: build ## The same, each event three times, with the whole table
 	@$(ASSETS) && export KUBEBUILDER_ASSETS && bin/chaos
 
 .PHONY: simulate
-simulate: ## 20,000 simulated histories of certificates among 1, 2 and 5 replicas, half of them of discovery's
-	PROBESHIFT_SIM_SEEDS=10000 go test -count=1 -timeout 60m ./pkg/certs
+simulate: ## 20,000 simulated histories of each kind of certificates, among 1, 2 and 5 replicas
+	PROBESHIFT_SIM_SEEDS=20000 go test -count=1 -timeout 60m ./pkg/certs
 
 .PHONY: lb
 lb: build bin/lb ## What the load-balancing sidecar does, row by row, with the real Envoy (45 minutes); needs Linux and root

@@ -207,10 +207,15 @@ func (w *world) down() {
 func (w *world) suspend() {
 	r := w.someone()
 	d := w.between(time.Second, 5*time.Hour)
+	if r.sleepsUntil <= w.now {
+		r.frozenNow = 0
+	}
 	if w.chance(0.5) {
 		r.frozen += d // the whole machine: its monotonic clock stands still
+		r.frozenNow += d
 	}
 	r.wakeAt.until = max(r.wakeAt.until, w.now) + d
+	r.sleepsUntil = r.wakeAt.until
 	r.watchDead = max(r.watchDead, w.now+d)
 	for i := range r.pending {
 		r.pending[i].at = max(r.pending[i].at, w.now+d)
@@ -265,8 +270,13 @@ func (w *world) heal() {
 		}
 		r.cut, r.offset = 0, 0
 		r.watchDead = min(r.watchDead, w.now)
-		if r.wakeAt.until > w.now+r.options.Interval {
-			r.wakeAt.until = w.now + r.options.Interval
+		if early := r.wakeAt.until - (w.now + r.options.Interval); early > 0 {
+			r.wakeAt.until -= early
+			// A machine that sleeps no longer has not stood still for that time either:
+			// else its monotonic clock would run backwards.
+			if r.sleepsUntil > w.now {
+				r.frozen -= min(early, r.frozenNow)
+			}
 		}
 	}
 }

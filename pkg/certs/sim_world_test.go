@@ -181,13 +181,15 @@ type simReplica struct {
 	options Options
 	*replica
 
-	started   time.Duration
-	offset    time.Duration // of the wall clock
-	frozen    time.Duration // by which the monotonic clock is behind
-	cut       time.Duration // partitioned until
-	watchDead time.Duration // nothing is delivered until
-	wakeAt    yielded
-	pending   []delivery
+	started time.Duration
+	offset  time.Duration // of the wall clock
+	frozen  time.Duration // by which the monotonic clock is behind
+	// frozenNow is what of it belongs to the suspension that ends at sleepsUntil.
+	frozenNow, sleepsUntil time.Duration
+	cut                    time.Duration // partitioned until
+	watchDead              time.Duration // nothing is delivered until
+	wakeAt                 yielded
+	pending                []delivery
 
 	yield func(yielded) bool
 	next  func() (yielded, bool)
@@ -218,7 +220,7 @@ func (r *simReplica) monotonic() time.Duration { return r.w.now - r.started - r.
 func (r *simReplica) start() {
 	metrics := NewMetrics(prometheus.NewRegistry())
 	r.replica = newReplica(r.options, r, r, r, r.w.rng.Float64, Report{Log: logr.Discard(), Metrics: metrics})
-	r.started, r.frozen, r.dead, r.pending = r.w.now, 0, false, nil
+	r.started, r.frozen, r.frozenNow, r.dead, r.pending = r.w.now, 0, 0, false, nil
 	r.read, r.epoch, r.wasReady, r.served = nil, -1, false, nil
 	if r.w.mutant.broken != nil {
 		r.w.mutant.broken(r)

@@ -3,8 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
-	"sync"
+	"slices"
 	"syscall"
 	"time"
 
@@ -36,7 +35,7 @@ func showNeverEmpty(ctx context.Context, b *bed) error {
 		{"its Service deleted, and created again after 0.5 s", times, b.recreateService},
 	} {
 		l := startLoad(ctx, connection, loadDeadline, ask{})
-		stop := p.watchLeast(ctx)
+		stop := p.watch(ctx, membersMetric)
 		for range one.times {
 			if err := one.do(ctx); err != nil {
 				l.stop()
@@ -47,7 +46,7 @@ func showNeverEmpty(ctx context.Context, b *bed) error {
 				return err
 			}
 		}
-		least := stop()
+		least := slices.Min(stop())
 		met, seen := verdictOf(l.stop())
 		through, err := b.greeter.through(ctx)
 		if err != nil {
@@ -57,31 +56,6 @@ func showNeverEmpty(ctx context.Context, b *bed) error {
 			"at least %d members, %d through the ClusterIP; %s", least, through, seen)
 	}
 	return nil
-}
-
-// watchLeast reads the least members that the pool of discovery has until it is
-// told to stop.
-func (p *pod) watchLeast(ctx context.Context) (stop func() int) {
-	least := math.MaxInt
-	over := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for {
-			if seen, err := p.stats(ctx); err == nil {
-				least = min(least, int(seen.sum(membersMetric, greeterPool)))
-			}
-			select {
-			case <-over:
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
-	})
-	return func() int {
-		close(over)
-		watching.Wait()
-		return least
-	}
 }
 
 // killAndRevive kills discovery and starts it again.
@@ -100,7 +74,7 @@ func (b *bed) reviveBeforeSynced(ctx context.Context) error {
 	if err := d.signal(ctx, syscall.SIGKILL); err != nil {
 		return err
 	}
-	if err := syscall.Kill(b.plane.pid, syscall.SIGSTOP); err != nil {
+	if err := b.plane.process.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
 	if err := d.start(ctx, b); err != nil {
@@ -109,7 +83,7 @@ func (b *bed) reviveBeforeSynced(ctx context.Context) error {
 	if err := pause(ctx, 3*time.Second); err != nil {
 		return err
 	}
-	if err := syscall.Kill(b.plane.pid, syscall.SIGCONT); err != nil {
+	if err := b.plane.process.Signal(syscall.SIGCONT); err != nil {
 		return err
 	}
 	return d.waitReady(ctx)

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -47,38 +47,13 @@ func (b *bed) showApplicationErrors(ctx context.Context, p *pod, connection *grp
 	return nil
 }
 
-// watch reads the most hosts that are ejected at the same time until it is
-// told to stop.
-func (p *pod) watch(ctx context.Context) (stop func() int) {
-	most := 0
-	over := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for {
-			if seen, err := p.stats(ctx); err == nil {
-				most = max(most, int(seen.sum(activeMetric, greeterPool)))
-			}
-			select {
-			case <-over:
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
-	})
-	return func() int {
-		close(over)
-		watching.Wait()
-		return most
-	}
-}
-
 // showAllSlow makes all backends slower than the callers' deadline for ten
 // seconds.
 func (b *bed) showAllSlow(ctx context.Context, p *pod, connection *grpc.ClientConn) error {
 	const deadline, slow, spell, recovery = 45 * time.Millisecond, 200 * time.Millisecond, 10 * time.Second, 10 * time.Second
 	l := startLoad(ctx, connection, deadline, ask{})
 	defer l.stop()
-	stop := p.watch(ctx)
+	stop := p.watch(ctx, activeMetric)
 	if err := behaveAll(b.backends, behaviour{Slow: slow}); err != nil {
 		return err
 	}
@@ -92,7 +67,7 @@ func (b *bed) showAllSlow(ctx context.Context, p *pod, connection *grpc.ClientCo
 	if err := pause(ctx, recovery); err != nil {
 		return err
 	}
-	most := stop()
+	most := slices.Max(stop())
 	l.stop()
 	const calls = 4000
 	after, err := collect(ctx, calls, few, func(ctx context.Context, _ int) (string, error) { return callKinds()[0].call(ctx, connection) })
@@ -122,11 +97,11 @@ func (b *bed) showResets(ctx context.Context, p *pod, connection *grpc.ClientCon
 	}
 	l := startLoad(ctx, connection, loadDeadline, ask{})
 	defer l.stop()
-	stop := p.watch(ctx)
+	stop := p.watch(ctx, activeMetric)
 	if err := pause(ctx, pick(b, time.Minute, 12*time.Second)); err != nil {
 		return err
 	}
-	most, all := stop(), l.stop()
+	most, all := slices.Max(stop()), l.stop()
 	after, err := p.stats(ctx)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The metrics that tell of the pool, and of the application's connections.
@@ -100,5 +101,30 @@ func (s stats) each(metric string, words []string, look func(value float64)) {
 		if name == metric && !slices.ContainsFunc(words, missing) {
 			look(value)
 		}
+	}
+}
+
+// watch reads a metric of the greeter's pool, every 50 ms, until it is told to
+// stop; it returns all that it saw.
+func (p *pod) watch(ctx context.Context, metric string) (stop func() []int) {
+	seen := make(chan []int, 1)
+	over := make(chan struct{})
+	go func() {
+		var values []int
+		for {
+			if now, err := p.stats(ctx); err == nil {
+				values = append(values, int(now.sum(metric, greeterPool)))
+			}
+			select {
+			case <-over:
+				seen <- values
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	return func() []int {
+		close(over)
+		return <-seen
 	}
 }

@@ -23,8 +23,8 @@ const stopWithin = 2 * time.Second
 
 // Config is what a server needs.
 type Config struct {
-	// Kube connects to the API server. The rights that are needed are get, list
-	// and watch on services and endpointslices, in all namespaces.
+	// Kube connects to the API server. The rights that are needed are list and
+	// watch on services and endpointslices, in all namespaces.
 	Kube *rest.Config
 	// Address is what to listen on, HOST:PORT.
 	Address string
