@@ -12,6 +12,7 @@ import (
 const (
 	addedMedian  = 400 * time.Microsecond
 	addedTail    = 800 * time.Microsecond
+	ofFloor      = 1.1        // of what an Envoy takes that only forwards
 	ownMemory    = 18_000_000 // bytes, with one upstream
 	eachUpstream = 400_000    // bytes, for each more
 	listening    = 250 * time.Millisecond
@@ -25,8 +26,9 @@ func showCost(ctx context.Context, b *bed) error {
 	return b.showSizes(ctx)
 }
 
-// showLatency sends 200 requests a second straight to a backend and through the
-// sidecar, in turns, so that what else the machine does meets both.
+// showLatency sends 200 requests a second straight to a backend, through an Envoy
+// that only forwards and through the sidecar, in turns, so that what else the
+// machine does meets all of them.
 func (b *bed) showLatency(ctx context.Context) error {
 	p, through, err := b.served(ctx, 4, upstreams(greeterTarget))
 	if err != nil {
@@ -38,9 +40,14 @@ func (b *bed) showLatency(ctx context.Context) error {
 		return err
 	}
 	defer hangUp(direct)
+	forwarder, stopForwarder, err := b.startForwarder(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopForwarder()
 	turns := pick(b, 8, 2)
 	const turn = 4 * time.Second
-	var straight, around outcomes
+	var straight, forwarded, around outcomes
 	var used time.Duration
 	for range turns {
 		some, err := loadFor(ctx, direct, turn)
@@ -48,6 +55,10 @@ func (b *bed) showLatency(ctx context.Context) error {
 			return err
 		}
 		straight = append(straight, some...)
+		if some, err = loadFor(ctx, forwarder, turn); err != nil {
+			return err
+		}
+		forwarded = append(forwarded, some...)
 		before, err := p.cpu()
 		if err != nil {
 			return err
@@ -70,6 +81,9 @@ func (b *bed) showLatency(ctx context.Context) error {
 		with, without := around.percentile(one.percent), straight.percentile(one.percent)
 		b.figure(with-without <= one.target, "added "+one.name+" at 200 requests/s", "at most "+milliseconds(one.target),
 			"%s (%s, direct %s)", milliseconds(with-without), milliseconds(with), milliseconds(without))
+		floor := forwarded.percentile(one.percent)
+		b.figure(float64(with) <= ofFloor*float64(floor), "the same "+one.name+", beside an Envoy that only forwards", fmt.Sprintf("at most %.2f times", ofFloor),
+			"%.2f times (it adds %s)", float64(with)/float64(floor), milliseconds(floor-without))
 	}
 	b.figure(true, "CPU of the sidecar at 200 requests/s", "reported", "%.0f µs a request, %.1f %% of a core",
 		float64(used.Microseconds())/float64(len(around)), 100*used.Seconds()/(time.Duration(turns)*turn).Seconds())
