@@ -44,6 +44,8 @@ type cluster struct {
 	dnsCache time.Duration
 	// discovery says that sidecars follow EndpointSlices.
 	discovery bool
+	// stays is how long a server stays after it was told to end.
+	stays time.Duration
 }
 
 // runCluster goes through everything and ends at the first step that breaks;
@@ -97,6 +99,7 @@ func (c *cluster) shows() []clusterStep {
 			{"balance", c.showBalance},
 			{"services", c.showServices},
 			{"changes", c.showChanges},
+			{"leaving", c.showLeaving},
 			{"away", c.showAway},
 			{"job", c.showJob},
 			{"a-sidecar-that-ends", c.showSidecarEnds},
@@ -107,6 +110,8 @@ func (c *cluster) shows() []clusterStep {
 		{"start-order", c.showStartOrder},
 		{"balance", c.showBalance},
 		{"changes", c.showChanges},
+		{"leaving", c.showLeaving},
+		{"quick-rollout", c.showQuickRollout},
 		{"ports-that-clash", c.showRewriting},
 		{"job", c.showJob},
 		{"a-sidecar-that-ends", c.showSidecarEnds},

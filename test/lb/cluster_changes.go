@@ -17,9 +17,13 @@ type change struct {
 
 // changes are all of them, in order. They begin with three servers.
 func (c *cluster) changes() []change {
+	rolling := change{"a rolling restart of 6 that exit at once", restart}
+	if !c.discovery && c.dnsCache == 0 {
+		rolling = change{"a rolling restart of 6 that exit at once, one at a time", restartOneAtATime}
+	}
 	return []change{
 		{"3 Pods become 6", scaleTo(6)},
-		{"a rolling restart of 6 that exit at once", restart},
+		rolling,
 		{"6 become 2, which exit at once", scaleTo(2)},
 		{"2 become 8", scaleTo(8)},
 		{"kill -9 of one of 8", killOne},
@@ -36,9 +40,27 @@ func scaleTo(n int) func(ctx context.Context) error {
 	}
 }
 
-// restart replaces all servers, one after the other.
+// restart replaces all servers, as many at a time as a Deployment does by default:
+// with six of them three, so that all may be others after 3 s.
 func restart(ctx context.Context) error {
 	_, err := inShop(ctx, "rollout", "restart", "deployment/greeter")
+	return err
+}
+
+// restartOneAtATime replaces them in the way in which none is missing and one is
+// too many.
+func restartOneAtATime(ctx context.Context) error {
+	const strategy = `{"spec": {"strategy": {"rollingUpdate": {"maxSurge": %s, "maxUnavailable": %s}}}}`
+	if _, err := inShop(ctx, "patch", "deployment", "greeter", "--patch", fmt.Sprintf(strategy, "1", "0")); err != nil {
+		return err
+	}
+	if err := restart(ctx); err != nil {
+		return err
+	}
+	if err := rolledOut(ctx, "greeter"); err != nil {
+		return err
+	}
+	_, err := inShop(ctx, "patch", "deployment", "greeter", "--patch", fmt.Sprintf(strategy, `"25%"`, `"25%"`))
 	return err
 }
 
@@ -87,18 +109,19 @@ func (c *cluster) enough() int {
 	return 40
 }
 
-// settled is how long after a change the sidecar must have followed it.
+// settled is how long after a change the sidecar must have followed it, and those
+// servers must have ended that go by it.
 func (c *cluster) settled() time.Duration {
 	if c.discovery {
-		return 3 * windowLength
+		return c.stays + 3*windowLength
 	}
-	return c.dnsCache + followed + 2*windowLength
+	return c.stays + c.dnsCache + followed + 2*windowLength
 }
 
-// under does something to the servers and returns what the client saw from then
+// under does something to the servers and returns what a client saw from then
 // until the sidecar must have followed, and what became of the requests that
 // failed.
-func (c *cluster) under(ctx context.Context, do func(ctx context.Context) error) (windows, fates, error) {
+func (c *cluster) under(ctx context.Context, client string, do func(ctx context.Context) error) (windows, fates, error) {
 	servers, err := ready(ctx)
 	if err != nil {
 		return nil, fates{}, err
@@ -148,7 +171,7 @@ func (c *cluster) showChanges(ctx context.Context) error {
 		return err
 	}
 	for _, step := range c.changes() {
-		seen, lost, err := c.under(ctx, step.do)
+		seen, lost, err := c.under(ctx, client, step.do)
 		if err != nil {
 			return err
 		}
