@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/probeshift/probeshift/test/apiserver"
+	"github.com/probeshift/probeshift/test/envtest/installed"
 )
 
 const (
@@ -47,21 +48,9 @@ func startCluster(t *testing.T) *cluster {
 	if serverMinor(t) >= minorTLSProbes {
 		flags["feature-gates"] = []string{"GRPCContainerProbeTLS=true"}
 	}
-	server, err := apiserver.Start(apiserver.Options{Flags: flags})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	var server *apiserver.Server
+	server, c.config, c.client = installed.APIServer(t, apiserver.Options{Flags: flags})
 	if err := server.WriteKubeconfig(c.kubeconfig); err != nil {
-		t.Fatal(err)
-	}
-	c.config = rest.CopyConfig(server.Config)
-	c.config.QPS = -1 // no limit of the client's own
-	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {
 		t.Fatal(err)
 	}
 	// Labelled in spite of being excluded, as is proved elsewhere.

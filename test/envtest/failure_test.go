@@ -8,11 +8,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/probeshift/probeshift/test/envtest/installed"
 )
 
 func aWebhookThatIsDownBlocksNoPod(s scene) {
 	t, w := s.t, s.world
-	address, _ := freeAddress(t)
+	address := installed.FreeAddress(t)
 	failsOpen(t, w, "down", endpoint{url: "https://" + address, caBundle: w.webhook.caBundle})
 }
 

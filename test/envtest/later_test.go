@@ -1,11 +1,8 @@
 package envtest
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -49,26 +46,18 @@ func laterWebhooks() map[string]func(*corev1.Pod) {
 // are called.
 func (w *world) installLater(t *testing.T) {
 	t.Helper()
-	dir, caBundle := certificate(t)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	mux := http.NewServeMux()
-	server := httptest.NewUnstartedServer(mux)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	server := serveTLS(t, mux)
 
 	fail, none, never := registrationv1.Fail, registrationv1.SideEffectClassNone, registrationv1.NeverReinvocationPolicy
 	all := &registrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "later"}}
 	for name, change := range laterWebhooks() {
 		mux.HandleFunc("/"+name, func(rw http.ResponseWriter, r *http.Request) { answerLater(rw, r, change) })
-		url := server.URL + "/" + name
+		url := server.url + "/" + name
 		all.Webhooks = append(all.Webhooks, registrationv1.MutatingWebhook{
 			Name:                    name + ".later.example.com",
 			AdmissionReviewVersions: []string{"v1"},
-			ClientConfig:            registrationv1.WebhookClientConfig{URL: &url, CABundle: caBundle},
+			ClientConfig:            registrationv1.WebhookClientConfig{URL: &url, CABundle: server.caBundle},
 			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{laterLabel: name}},
 			Rules: []registrationv1.RuleWithOperations{{
 				Operations: []registrationv1.OperationType{registrationv1.Create},

@@ -1,10 +1,7 @@
 package envtest
 
 import (
-	"crypto/tls"
 	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	registrationv1 "k8s.io/api/admissionregistration/v1"
@@ -60,16 +57,8 @@ func (m mutation) inPolicy() registrationv1.Mutation {
 // work.
 func (w *world) installCompany(t *testing.T, all map[string]company) {
 	t.Helper()
-	dir, caBundle := certificate(t)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	mux := http.NewServeMux()
-	server := httptest.NewUnstartedServer(mux)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	server := serveTLS(t, mux)
 
 	// Ours is called grpc-probeshift, and webhooks are called in the order of
 	// their names.
@@ -82,7 +71,7 @@ func (w *world) installCompany(t *testing.T, all map[string]company) {
 			}
 			path := "/" + configuration.Name + "/" + name
 			mux.HandleFunc(path, func(rw http.ResponseWriter, r *http.Request) { answerLater(rw, r, change) })
-			configuration.Webhooks = append(configuration.Webhooks, companyWebhook(name, server.URL+path, caBundle))
+			configuration.Webhooks = append(configuration.Webhooks, companyWebhook(name, server.url+path, server.caBundle))
 		}
 		if c.policy != nil {
 			w.installPolicy(t, name, *c.policy)
@@ -92,7 +81,7 @@ func (w *world) installCompany(t *testing.T, all map[string]company) {
 	for _, configuration := range []*registrationv1.MutatingWebhookConfiguration{before, after} {
 		path := "/" + configuration.Name + "/canary"
 		mux.HandleFunc(path, func(rw http.ResponseWriter, r *http.Request) { answerLater(rw, r, seen) })
-		configuration.Webhooks = append(configuration.Webhooks, companyWebhook("canary-"+configuration.Name, server.URL+path, caBundle))
+		configuration.Webhooks = append(configuration.Webhooks, companyWebhook("canary-"+configuration.Name, server.url+path, server.caBundle))
 		w.install(t, configuration)
 		w.waitSeen(t, "canary-"+configuration.Name, "example.com/last")
 	}

@@ -1,18 +1,13 @@
 package envtest
 
 import (
-	"bytes"
-	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,34 +16,18 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/cert"
 
-	"github.com/probeshift/probeshift/cmd/webhook/server"
 	"github.com/probeshift/probeshift/deploy"
 	"github.com/probeshift/probeshift/pkg/mutate"
+	"github.com/probeshift/probeshift/test/envtest/installed"
 )
 
 const (
 	// patience is how long something may take that happens by itself.
 	patience = time.Minute
 	interval = 50 * time.Millisecond
-	// shownLog is how much of a webhook's log a failure shows, in bytes.
-	shownLog = 2 << 10
 )
 
-// asWebhook is the environment variable that makes the test binary be the
-// webhook: the command of cmd/webhook, in a process of its own.
-const asWebhook = "PROBESHIFT_TEST_AS_WEBHOOK"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asWebhook) == "" {
-		os.Exit(m.Run())
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	if err := server.NewCommand(os.Getenv).ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "webhook:", err)
-		os.Exit(1) //nolint:gocritic // what is deferred ends with the process
-	}
-}
+func TestMain(m *testing.M) { installed.Main(m) }
 
 // endpoint is where something serves HTTPS, and what it is trusted by.
 type endpoint struct {
@@ -73,67 +52,39 @@ func certificate(t *testing.T) (dir string, caBundle []byte) {
 	return dir, certificate
 }
 
-// freeAddress returns an address of loopback that nobody listens at.
-func freeAddress(t *testing.T) (address, port string) {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, port, err = net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address, port
-}
-
 // runWebhook runs the webhook with these flags until the test ends, which must
 // be with status 0.
 func runWebhook(t *testing.T, flags ...string) endpoint {
 	t.Helper()
 	dir, caBundle := certificate(t)
-	address, port := freeAddress(t)
-	health, _ := freeAddress(t)
-	flags = append(flags, "--certs=files", "--cert-dir="+dir, "--bind-address=127.0.0.1", "--port="+port,
-		"--health-probe-bind-address="+health, "--metrics-bind-address=0", "--drain-duration=0s")
-	var output bytes.Buffer
-	process := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], flags...)
-	process.Env = append(os.Environ(), asWebhook+"=1")
-	process.Stdout, process.Stderr = &output, &output
-	if err := process.Start(); err != nil {
+	address, health := installed.FreeAddress(t), installed.FreeAddress(t)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		err := errors.Join(process.Process.Signal(syscall.SIGTERM), process.Wait())
-		if err != nil {
-			t.Errorf("the webhook did not end well: %v", err)
-		}
-		if t.Failed() {
-			log := output.Bytes()
-			t.Logf("webhook %s\n...%s", strings.Join(flags, " "), log[max(0, len(log)-shownLog):])
-		}
-	})
+	process := installed.Start(t, append(flags, "--certs=files", "--cert-dir="+dir, "--bind-address=127.0.0.1", "--port="+port,
+		"--health-probe-bind-address="+health, "--metrics-bind-address=0", "--drain-duration=0s"), nil)
+	t.Cleanup(func() { process.Stop(t) })
 	eventually(t, "the webhook is ready", func() (bool, error) {
-		return answersOK(t.Context(), "http://"+health+"/readyz"), nil
+		ok, _ := installed.Get(t.Context(), "http://"+health+"/readyz")
+		return ok, nil
 	})
 	return endpoint{url: "https://" + address, caBundle: caBundle}
 }
 
-func answersOK(ctx context.Context, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+// serveTLS serves HTTPS at an address of its own until the test ends.
+func serveTLS(t *testing.T, handler http.Handler) endpoint {
+	t.Helper()
+	dir, caBundle := certificate(t)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
 	if err != nil {
-		return false
+		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	server := httptest.NewUnstartedServer(handler)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return endpoint{url: server.URL, caBundle: caBundle}
 }
 
 // eventually waits until something is so.

@@ -73,6 +73,16 @@ func open(ctx context.Context, connection *grpc.ClientConn, method string) (grpc
 	return connection.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
 }
 
+// exchange sends a message and receives the answer.
+func exchange(s grpc.ClientStream) (backend string, err error) {
+	if err := s.SendMsg(&ask{}); err != nil {
+		return "", err
+	}
+	var reply answer
+	err = s.RecvMsg(&reply)
+	return reply.Backend, err
+}
+
 // stream sends and receives so many messages, in turns or one side after the
 // other, and reads to the end.
 func stream(ctx context.Context, connection *grpc.ClientConn, method string, sends, receives int, turns bool) (backend string, err error) {

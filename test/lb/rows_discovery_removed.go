@@ -62,15 +62,7 @@ func (b *bed) showUsedLive(ctx context.Context, connection *grpc.ClientConn) err
 	if err != nil {
 		return err
 	}
-	exchange := func() (string, error) {
-		if err := s.SendMsg(&ask{}); err != nil {
-			return "", err
-		}
-		var reply answer
-		err := s.RecvMsg(&reply)
-		return reply.Backend, err
-	}
-	streaming, err := exchange()
+	streaming, err := exchange(s)
 	if err != nil {
 		return err
 	}
@@ -102,7 +94,7 @@ func (b *bed) showUsedLive(ctx context.Context, connection *grpc.ClientConn) err
 		return err
 	}
 	_, others := seen.over(staying)
-	still, err := exchange()
+	still, err := exchange(s)
 	b.row(err == nil && still == streaming && others == 0, "with discovery: a stream on a Pod that left", "lives on, no new request goes there", "same backend: %t, %d requests %s", still == streaming, others, problemText(err))
 	_, err = speak()
 	b.row(err == nil, "with discovery: a TCP connection to a Pod that left", "lives on", "it answers: %t %s", err == nil, problemText(err))

@@ -51,18 +51,15 @@ func (b *bed) showManyStreams(ctx context.Context, connection *grpc.ClientConn) 
 			}
 			all[i] = s
 		}
-		if err := all[i].SendMsg(&ask{}); err != nil {
+		backend, err := exchange(all[i])
+		if err != nil {
 			return "", err
 		}
-		var reply answer
-		if err := all[i].RecvMsg(&reply); err != nil {
-			return "", err
+		if who[i] != "" && who[i] != backend {
+			return "", fmt.Errorf("a stream went from %s to %s", who[i], backend)
 		}
-		if who[i] != "" && who[i] != reply.Backend {
-			return "", fmt.Errorf("a stream went from %s to %s", who[i], reply.Backend)
-		}
-		who[i] = reply.Backend
-		return reply.Backend, nil
+		who[i] = backend
+		return backend, nil
 	}
 	seen := spread{}
 	var problem error
@@ -125,9 +122,7 @@ func (b *bed) showDeadlines(ctx context.Context, connection *grpc.ClientConn) er
 	var talking sync.WaitGroup
 	talking.Go(func() {
 		for problem == nil {
-			if problem = s.SendMsg(&ask{}); problem == nil {
-				problem = s.RecvMsg(new(answer))
-			}
+			_, problem = exchange(s)
 			exchanges.Add(1)
 			select {
 			case <-over:

@@ -71,22 +71,14 @@ func (b *bed) showIdleStream(ctx context.Context, idle time.Duration) error {
 	if err != nil {
 		return err
 	}
-	exchange := func() (string, error) {
-		if err := s.SendMsg(&ask{}); err != nil {
-			return "", err
-		}
-		var reply answer
-		err := s.RecvMsg(&reply)
-		return reply.Backend, err
-	}
-	before, err := exchange()
+	before, err := exchange(s)
 	if err != nil {
 		return err
 	}
 	if err := pause(ctx, idle); err != nil {
 		return err
 	}
-	after, err := exchange()
+	after, err := exchange(s)
 	b.row(err == nil && before == after, fmt.Sprintf("a stream idle for %s", idle), "goes on", "same backend: %t %s", before == after, problemText(err))
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/probeshift/probeshift/test/apiserver"
+	"github.com/probeshift/probeshift/test/envtest/installed"
 )
 
 // manifests is where the files to deploy are.
@@ -32,20 +33,8 @@ type cluster struct {
 // startCluster starts an API server and applies the namespace and the rights.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	server, err := apiserver.Start(apiserver.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c := &cluster{config: rest.CopyConfig(server.Config)}
-	c.config.QPS = -1 // no limit of the client's own
-	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {
-		t.Fatal(err)
-	}
+	_, config, client := installed.APIServer(t, apiserver.Options{})
+	c := &cluster{config: config, client: client}
 	c.namespace(t, "probeshift", nil)
 	c.namespace(t, "shop", map[string]string{"probeshift.dev/webhook": "enabled"})
 	c.rights(t)

@@ -42,23 +42,9 @@ type cluster struct {
 // startCluster starts an API server.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{admin: filepath.Join(t.TempDir(), "kubeconfig")}
-	server, err := apiserver.Start(apiserver.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server, config, client := installed.APIServer(t, apiserver.Options{})
+	c := &cluster{config: config, client: client, admin: filepath.Join(t.TempDir(), "kubeconfig")}
 	if err := server.WriteKubeconfig(c.admin); err != nil {
-		t.Fatal(err)
-	}
-	c.config = rest.CopyConfig(server.Config)
-	c.config.QPS = -1 // no limit of the client's own
-	c.config.WarningHandler = rest.NoWarnings{}
-	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -46,25 +46,11 @@ func startCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	c := &cluster{auditLog: filepath.Join(t.TempDir(), "audit.log")}
-	server, err := apiserver.Start(apiserver.Options{Flags: map[string][]string{
+	_, c.config, c.client = installed.APIServer(t, apiserver.Options{Flags: map[string][]string{
 		"feature-gates":     {"GRPCContainerProbeTLS=true"},
 		"audit-policy-file": {policy},
 		"audit-log-path":    {c.auditLog},
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c.config = rest.CopyConfig(server.Config)
-	c.config.QPS = -1 // no limit of the client's own
-	c.config.WarningHandler = rest.NoWarnings{}
-	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }
 
