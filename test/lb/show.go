@@ -36,7 +36,7 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 		return errors.New("--webhook is missing, which the groups of discovery need: run make lb")
 	}
 	begin := time.Now()
-	waited := cpuPressure()
+	waited := cpuWait()
 	table := &table{out: out, forgives: o.short}
 	printHeader(out)
 
@@ -71,10 +71,24 @@ func show(ctx context.Context, o options, names []string, out io.Writer) error {
 	}
 	waiting.Wait()
 	table.showAgain(func(g group) bedRun { return startBed(ctx, g, o) })
-	if took := time.Since(begin); waited >= 0 {
-		fmt.Fprintf(out, "\nprocesses of this machine waited for a CPU %.0f %% of the time\n", 100*(cpuPressure()-waited).Seconds()/took.Seconds())
+	if share := waited(); share >= 0 {
+		fmt.Fprintf(out, "\nprocesses of this machine waited for a CPU %.0f %% of the time\n", 100*share)
 	}
 	return table.end(time.Since(begin))
+}
+
+// cpuWait begins to watch for which share of the time some process of the machine
+// waits for a CPU, and returns what tells so far; less than 0 where the kernel does
+// not tell.
+func cpuWait() (share func() float64) {
+	begin, before := time.Now(), cpuPressure()
+	return func() float64 {
+		now := cpuPressure()
+		if before < 0 || now < 0 {
+			return -1
+		}
+		return (now - before).Seconds() / time.Since(begin).Seconds()
+	}
 }
 
 // cpuPressure is for how long some process of the machine had to wait for a CPU
@@ -116,6 +130,8 @@ type bedRun struct {
 	rows <-chan row
 	// problem is why the bed ended, to be read after rows is closed.
 	problem func() error
+	// waited is for which share of the time so far some process waited for a CPU.
+	waited func() float64
 }
 
 // startBed starts this program again, in namespaces of its own, to run a group.
@@ -126,7 +142,7 @@ func startBed(ctx context.Context, g group, o options) bedRun {
 		defer close(rows)
 		problem = runInNamespaces(ctx, g, o, rows)
 	}()
-	return bedRun{rows: rows, problem: func() error { return problem }}
+	return bedRun{rows: rows, problem: func() error { return problem }, waited: cpuWait()}
 }
 
 // runInNamespaces runs a group and hands its rows on.
@@ -173,8 +189,9 @@ func runInNamespaces(ctx context.Context, g group, o options, rows chan<- row) e
 // table collects the rows of all beds.
 type table struct {
 	out io.Writer
-	// forgives says that beds share the CPUs, so that requests may be late whose
-	// deadline is short: a group that missed a row is shown once more, alone.
+	// forgives says that beds share the CPUs. Where these do not suffice, requests
+	// may be late whose deadline is short: a group that missed a row meanwhile is
+	// shown once more, alone.
 	forgives bool
 
 	mu     sync.Mutex
@@ -183,6 +200,10 @@ type table struct {
 	slow   int
 	again  []group
 }
+
+// starving is the share of the time in which some process waits for a CPU above
+// which a row may be missed for that alone.
+const starving = 0.5
 
 // take prints the rows of a bed when it is done: rows of beds that run at the
 // same time are not mixed. A bed that breaks is a missed row itself.
@@ -194,18 +215,18 @@ func (t *table) take(g group, run bedRun) {
 	if err := run.problem(); err != nil {
 		rows = append(rows, row{What: g.name + ": the rest of the group", Wanted: "runs to its end", Seen: err.Error()})
 	}
-	if t.forgives && slices.ContainsFunc(rows, row.failed) {
-		t.postpone(g, rows)
+	if waited := run.waited(); t.forgives && waited > starving && slices.ContainsFunc(rows, row.failed) {
+		t.postpone(g, rows, waited)
 		return
 	}
 	t.add(rows...)
 }
 
 // postpone prints what a group missed and leaves its rows to another time.
-func (t *table) postpone(g group, rows []row) {
+func (t *table) postpone(g group, rows []row, waited float64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(t.out, "\n%s missed this beside other groups, and is shown again alone:\n", g.name)
+	fmt.Fprintf(t.out, "\n%s missed this while processes waited for a CPU %.0f %% of the time, and is shown again alone:\n", g.name, 100*waited)
 	for _, r := range rows {
 		if r.failed() {
 			r.print(t.out)
