@@ -30,7 +30,7 @@ ASSETS = KUBEBUILDER_ASSETS="$$(hack/apiserver/assets)"
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z0-9-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 	@echo
 
 .PHONY: build
@@ -171,6 +171,10 @@ manifests: ## Print deploy/webhook, rendered
 .PHONY: image
 image: ## Build dist/webhook.tar: the image for amd64 and arm64, without a container engine
 	go run ./hack/image --output dist/webhook.tar
+
+.PHONY: plugin-image
+plugin-image: ## The plugin's image as dist/kubectl-probeshift.tar, for verify --from-node
+	go run ./hack/image --program kubectl-probeshift --output dist/kubectl-probeshift.tar
 
 ##@ Keep in order
 

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// program is the webhook, built for one architecture of Linux.
+// program is the webhook or the plugin, built for one architecture of Linux.
 type program struct {
+	name         string
 	architecture string
 	content      []byte
 	// version, revision and created are what the Go toolchain stamped from git:
@@ -20,12 +21,12 @@ type program struct {
 	created           time.Time
 }
 
-// build builds the webhook into a directory: static, without the machine's
+// build builds a program of cmd into a directory: static, without the machine's
 // paths, with what git knows.
-func build(ctx context.Context, dir, architecture string) (program, error) {
-	path := filepath.Join(dir, "webhook-"+architecture)
+func build(ctx context.Context, dir, name, architecture string) (program, error) {
+	path := filepath.Join(dir, name+"-"+architecture)
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=auto", "-ldflags", "-s -w",
-		"-o", path, "github.com/probeshift/probeshift/cmd/webhook")
+		"-o", path, "github.com/probeshift/probeshift/cmd/"+name)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture)
 	command.Stderr = os.Stderr
 	if err := command.Run(); err != nil {
@@ -39,7 +40,7 @@ func build(ctx context.Context, dir, architecture string) (program, error) {
 	if err != nil {
 		return program{}, fmt.Errorf("read what was stamped into the program: %w", err)
 	}
-	p := program{architecture: architecture, content: content, version: info.Main.Version, created: time.Unix(0, 0).UTC()}
+	p := program{name: name, architecture: architecture, content: content, version: info.Main.Version, created: time.Unix(0, 0).UTC()}
 	for _, setting := range info.Settings {
 		switch setting.Key {
 		case "vcs.revision":

@@ -103,7 +103,7 @@ func newImage(p program) (image, error) {
 	configuration, err := json.Marshal(config{
 		Created:  p.created,
 		platform: platform,
-		Config:   runConfig{User: user, Entrypoint: []string{"/webhook"}, WorkingDir: "/", Labels: labels(p)},
+		Config:   runConfig{User: user, Entrypoint: []string{"/" + file(p)}, WorkingDir: "/", Labels: labels(p)},
 		RootFS:   rootFS{Type: "layers", DiffIDs: []string{digest(plain)}},
 		History:  []history{{Created: p.created, CreatedBy: "hack/image"}},
 	})
@@ -131,7 +131,7 @@ func newImage(p program) (image, error) {
 func labels(p program) map[string]string {
 	const prefix = "org.opencontainers.image."
 	l := map[string]string{
-		prefix + "title":       "probeshift webhook",
+		prefix + "title":       "probeshift " + p.name,
 		prefix + "description": "Rewrites exec probes of grpc_health_probe into native gRPC probes",
 		prefix + "source":      "https://github.com/probeshift/probeshift",
 		prefix + "licenses":    "Apache-2.0",
@@ -144,11 +144,19 @@ func labels(p program) map[string]string {
 	return l
 }
 
+// file is where the program is in the image. The plugin is found by its name.
+func file(p program) string {
+	if p.name == plugin {
+		return "bin/" + p.name
+	}
+	return p.name
+}
+
 // layer packs the program, as a tar archive and the same compressed.
 func layer(p program) (plain, compressed []byte, err error) {
 	var archive, packed bytes.Buffer
 	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: "webhook", Mode: 0o755, Size: int64(len(p.content)), ModTime: p.created}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: file(p), Mode: 0o755, Size: int64(len(p.content)), ModTime: p.created}); err != nil {
 		return nil, nil, err
 	}
 	if _, err := w.Write(p.content); err != nil {

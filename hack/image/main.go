@@ -1,4 +1,4 @@
-// Command image builds the webhook's image for several platforms and writes it
+// Command image builds an image of the webhook, or of the plugin for kubectl, for several platforms and writes it
 // as one OCI image layout in a tar file, without a container engine:
 //
 //	go run ./hack/image --output dist/webhook.tar
@@ -22,6 +22,12 @@ import (
 	"strings"
 )
 
+// The programs.
+const (
+	webhook = "webhook"
+	plugin  = "kubectl-probeshift"
+)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -35,11 +41,18 @@ func main() {
 // run builds what the arguments ask for and says what came of it.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
+	of := flags.String("program", webhook, webhook+" or "+plugin)
 	output := flags.String("output", filepath.Join("dist", "webhook.tar"), "file to write")
-	name := flags.String("name", "localhost/probeshift/webhook:dev", "name and tag that loading the file gives the image")
+	name := flags.String("name", "", "name and tag that loading the file gives the image (default localhost/probeshift/PROGRAM:dev)")
 	architectures := flags.String("architectures", "amd64,arm64", "architectures to build for, all of them Linux")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *of != webhook && *of != plugin {
+		return fmt.Errorf("--program is %q: write %s or %s", *of, webhook, plugin)
+	}
+	if *name == "" {
+		*name = "localhost/probeshift/" + *of + ":dev"
 	}
 
 	work, err := os.MkdirTemp("", "image-")
@@ -50,7 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 	var images []image
 	for architecture := range strings.SplitSeq(*architectures, ",") {
-		program, err := build(ctx, work, architecture)
+		program, err := build(ctx, work, *of, architecture)
 		if err != nil {
 			return err
 		}

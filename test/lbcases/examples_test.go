@@ -14,7 +14,7 @@ import (
 func TestTheExamplesAreInjected(t *testing.T) {
 	want := map[string]map[string][]string{
 		"client-and-greeter.yaml": {"greeter": nil, "client": {"greeter.shop:9000 at 127.64.0.1:9000"}},
-		"cluster-ip.yaml":         {"greeter": nil, "client": {"greeter.shop:9000 at 127.64.0.1:9000"}},
+		"cluster-ip.yaml":         {"catalog": nil, "shop": {"catalog.shop:9000 at 127.64.0.1:9000"}},
 		"emojivoto.yaml":          {"web": {"emoji-svc-headless.emojivoto:8080 at 127.64.0.1:25000", "voting-svc-headless.emojivoto:8080 at 127.64.0.2:25001"}},
 		"online-boutique.yaml": {
 			"frontend": {
