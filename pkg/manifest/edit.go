@@ -141,17 +141,14 @@ func editPart(p part, options Options) (editedPart, error) {
 
 // judge finds the probes of a document and decides about them.
 func (d *document) judge(p part, options Options) (found []*Finding, rewrites []*rewrite) {
-	judged := false
 	for _, o := range objects(d.root) {
 		paths, known := o.templatePaths(options.Paths)
-		judged = judged || known
-		for _, t := range o.templates(paths) {
+		templates := o.templates(paths)
+		for _, t := range templates {
 			more, changes := d.judgeTemplate(t, p, options)
 			found, rewrites = append(found, more...), append(rewrites, changes...)
 		}
-		if !known {
-			found = append(found, d.unknown(o, options)...)
-		}
+		found = append(found, d.elsewhere(o, known, templates, options)...)
 	}
 	if len(d.root.Content) > 0 && target(d.root.Content[0]).Kind == yaml.SequenceNode {
 		found = append(found, d.operations(options)...)

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -16,6 +17,10 @@ type Path struct {
 	group, kind string
 	anyGroup    bool
 	elements    []string
+	// text is the path as it was given, and kindLine what a document of the kind
+	// holds.
+	text     string
+	kindLine *regexp.Regexp
 }
 
 var pathForm = regexp.MustCompile(`^(?:([a-z0-9.-]+)/)?([A-Za-z][A-Za-z0-9]*)=\.?([^=]+)$`)
@@ -34,7 +39,10 @@ func ParsePath(s string) (Path, error) {
 	if form == nil {
 		return Path{}, fmt.Errorf("--path=%q is no path: write [GROUP/]KIND=FIELD.FIELD, such as Worker=spec.template", s)
 	}
-	p := Path{group: form[1], kind: form[2], anyGroup: form[1] == ""}
+	p := Path{
+		group: form[1], kind: form[2], anyGroup: form[1] == "", text: s,
+		kindLine: regexp.MustCompile(`\bkind["']?\s*:\s*["']?` + form[2] + `(?:List)?\b`),
+	}
 	for element := range strings.SplitSeq(form[3], ".") {
 		name, list := strings.CutSuffix(element, "[]")
 		if !elementForm.MatchString(name) {
@@ -46,6 +54,24 @@ func ParsePath(s string) (Path, error) {
 		}
 	}
 	return p, nil
+}
+
+// Unmatched is what a person is told of a path that no document may match.
+func (p Path) Unmatched() string {
+	kind, _, _ := strings.Cut(p.text, "=")
+	return fmt.Sprintf("--path=%s: no document is of kind %s", p.text, kind)
+}
+
+// MayMatch says whether a document of the kind may stand in a text: by its words
+// alone, since only documents that name the tool are parsed.
+func (p Path) MayMatch(content []byte) bool {
+	return p.kindLine.Match(content) && (p.group == "" || bytes.Contains(content, []byte(p.group+"/")))
+}
+
+// fields are the fields that lead to the Pod template, as they were given.
+func (p Path) fields() string {
+	_, fields, _ := strings.Cut(p.text, "=")
+	return strings.TrimPrefix(fields, ".")
 }
 
 func (p Path) matches(o object) bool {

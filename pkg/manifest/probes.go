@@ -52,13 +52,12 @@ func Probes(content []byte, options Options) (probes []Probe, unread []Finding) 
 func (d *document) probes(p part, options Options) (probes []Probe, unread []Finding) {
 	for _, o := range objects(d.root) {
 		paths, known := o.templatePaths(options.Paths)
-		if !known {
-			for _, f := range d.unknown(o, options) {
-				f.Line += p.line
-				unread = append(unread, *f)
-			}
+		templates := o.templates(paths)
+		for _, f := range d.elsewhere(o, known, templates, options) {
+			f.Line += p.line
+			unread = append(unread, *f)
 		}
-		for _, t := range o.templates(paths) {
+		for _, t := range templates {
 			if !d.holdsTool(t.node, options) {
 				continue
 			}

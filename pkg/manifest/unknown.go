@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -47,6 +48,47 @@ func (d *document) unknown(o object, options Options) []*Finding {
 		found = append(found, &f)
 	})
 	return found
+}
+
+// elsewhere tells the exec probes of the tool in an object that stand where no Pod
+// template is known to be.
+func (d *document) elsewhere(o object, known bool, templates []template, options Options) []*Finding {
+	if known {
+		return d.misplaced(o, templates, options)
+	}
+	return d.unknown(o, options)
+}
+
+// misplaced tells the exec probes of the tool in an object where the caller's paths
+// lead to no Pod template: to nothing, or to something that holds no containers.
+func (d *document) misplaced(o object, templates []template, options Options) []*Finding {
+	var given []string
+	for _, p := range options.Paths {
+		if p.matches(o) {
+			given = append(given, p.fields())
+		}
+	}
+	if given == nil || slices.ContainsFunc(templates, template.hasContainers) {
+		return nil
+	}
+	detail := "nothing is at "
+	if len(templates) > 0 {
+		detail = "no Pod template is at "
+	}
+	detail += strings.Join(given, " or ")
+	found := d.unknown(o, options)
+	for _, f := range found {
+		if f.Reason == UnknownKind {
+			f.Detail = detail
+		}
+	}
+	return found
+}
+
+// hasContainers says whether a template has what only a Pod's has.
+func (t template) hasContainers() bool {
+	spec := child(t.node, "spec")
+	return child(spec, "containers") != nil || child(spec, "initContainers") != nil
 }
 
 // visitExec visits the pairs exec: {command: ...} of a node, each where it

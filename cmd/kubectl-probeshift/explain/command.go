@@ -73,7 +73,7 @@ func (o *options) run(streams genericiooptions.IOStreams, command []string) erro
 	case (o.filename == "") == (len(command) == 0):
 		return errors.New("explain: name a manifest with -f, or write a command behind two dashes: -- grpc_health_probe -addr=:9000")
 	case o.filename != "":
-		probes, err = o.ofFile(streams.In, allowed)
+		probes, err = o.ofFile(streams, allowed)
 	default:
 		probes, err = o.ofCommand(command, allowed)
 	}
@@ -94,7 +94,7 @@ func (o *options) run(streams genericiooptions.IOStreams, command []string) erro
 }
 
 // ofFile explains the probes of a manifest.
-func (o *options) ofFile(stdin io.Reader, allowed mutate.Policy) ([]Explanation, error) {
+func (o *options) ofFile(streams genericiooptions.IOStreams, allowed mutate.Policy) ([]Explanation, error) {
 	edits := manifest.Options{Policy: allowed, Template: manifest.IsTemplate(o.filename)}
 	for _, text := range o.paths {
 		path, err := manifest.ParsePath(text)
@@ -103,9 +103,14 @@ func (o *options) ofFile(stdin io.Reader, allowed mutate.Policy) ([]Explanation,
 		}
 		edits.Paths = append(edits.Paths, path)
 	}
-	content, err := read(o.filename, stdin)
+	content, err := read(o.filename, streams.In)
 	if err != nil {
 		return nil, err
+	}
+	for _, path := range edits.Paths {
+		if !path.MayMatch(content) {
+			screen.New(streams.ErrOut, os.Getenv).Wrapped("warning: ", path.Unmatched())
+		}
 	}
 	probes, unread := manifest.Probes(content, edits)
 	var all []Explanation

@@ -214,3 +214,21 @@ spec:
         command: [grpc_health_probe, "` + word + `"]
 `
 }
+
+func TestAPathThatLeadsNowhereIsSaid(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "worker.yaml")
+	text := "kind: Worker\nspec: {template: {spec: {containers: [{name: a, livenessProbe: {exec: {command: [grpc_health_probe, -addr=:9]}}}]}}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{
+		"Worker=spec.tmpl":     "(nothing is at spec.tmpl)",
+		"Worker=spec":          "(no Pod template is at spec)",
+		"worker=spec.template": "warning: --path=worker=spec.template: no document is of kind worker",
+	} {
+		output, err := run(t, "-f", file, "--path", path)
+		if err != nil || !strings.Contains(output, says) || !strings.Contains(output, "stays exec: unknown-kind") {
+			t.Errorf("%s: %v\n%s", path, err, output)
+		}
+	}
+}

@@ -32,7 +32,11 @@ func (e Explanation) show(s *screen.Screen) {
 		s.Styled(screen.Faint, strings.Repeat(" ", 15)+"rule: ", st.Rule)
 	}
 	s.Line("")
-	e.Result.show(s)
+	r := e.Result
+	if len(e.Steps) == 0 && r.Detail != "" { // else a step has told it
+		r.Sentence += " (" + r.Detail + ")"
+	}
+	r.show(s)
 }
 
 // show writes what a probe becomes, or what stops it.

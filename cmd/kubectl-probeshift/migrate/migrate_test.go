@@ -173,6 +173,24 @@ func TestTheHeaderOfADiffIsReadByPatchAndGit(t *testing.T) {
 	}
 }
 
+func TestAPathWhoseKindNobodyNamesIsWarnedOf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "worker.yaml")
+	write(t, path, "apiVersion: example.com/v1\nkind: Worker\n")
+	for given, warned := range map[string]bool{
+		"Worker=spec.template":             false,
+		"example.com/Worker=spec.template": false,
+		"worker=spec.template":             true,
+		"other.com/Worker=spec.template":   true,
+		"Work=spec.template":               true,
+	} {
+		_, stderr, err := run(t, "", "-f", path, "--check", "--path", given)
+		want := "warning: --path=" + given + ": no document is of kind "
+		if err != nil || strings.Contains(stderr, want) != warned {
+			t.Errorf("--path %s: %v\n%s", given, err, stderr)
+		}
+	}
+}
+
 func TestAWordWithoutAFlagIsNamedWithTheRemedy(t *testing.T) {
 	if _, _, err := run(t, "", "deploy/"); err == nil || !strings.Contains(err.Error(), "-f deploy/") {
 		t.Errorf("the remedy is missing: %v", err)

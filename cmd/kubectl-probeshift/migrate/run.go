@@ -65,7 +65,7 @@ func (r *run) do(ctx context.Context) error {
 	// Parsed files live for a moment: collecting less often costs some tens of
 	// megabytes and saves a quarter of the time.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	done := 0
+	done, named := 0, make([]bool, len(r.edits.Paths))
 	for result := range r.editAll(ctx, sources.all) {
 		if ctx.Err() != nil {
 			break // before the next file is written
@@ -77,6 +77,9 @@ func (r *run) do(ctx context.Context) error {
 			progress.Done() // the line of the bar is for what is told now
 		}
 		report.add(result)
+		for _, i := range result.named {
+			named[i] = true
+		}
 		progress.Set(done, len(sources.all))
 		done++
 	}
@@ -84,6 +87,8 @@ func (r *run) do(ctx context.Context) error {
 	var stopped error
 	if done < len(sources.all) {
 		stopped = fmt.Errorf("migrate: interrupted after %d of %d files: each is either as it was or done; run it again for the rest", done, len(sources.all))
+	} else {
+		r.warnOfPaths(named)
 	}
 	if err := errors.Join(stopped, report.finish()); err != nil {
 		return err
@@ -92,6 +97,17 @@ func (r *run) do(ctx context.Context) error {
 		return exit.Finding(fmt.Sprintf("%d probes would be rewritten", report.Totals.WouldRewrite))
 	}
 	return nil
+}
+
+// warnOfPaths tells of paths whose kind no file names, which is mostly a typing
+// error.
+func (r *run) warnOfPaths(named []bool) {
+	told := screen.New(r.streams.ErrOut, r.getenv)
+	for i, path := range r.edits.Paths {
+		if !named[i] {
+			told.Wrapped("warning: ", path.Unmatched())
+		}
+	}
 }
 
 // edited is a file with what became of it.
@@ -107,6 +123,8 @@ type edited struct {
 	written bool
 	notes   []string
 	err     error
+	// named are the paths of the user's whose kinds it names, by their index.
+	named []int
 }
 
 // editAll edits the files in as many goroutines as there are CPUs, and returns
@@ -152,6 +170,11 @@ func (r *run) edit(s source) edited {
 	if e.err != nil {
 		e.err = fmt.Errorf("read %s: %w", shownPath(s.path), plainCause(e.err))
 		return e
+	}
+	for i, path := range r.edits.Paths {
+		if path.MayMatch(e.before) {
+			e.named = append(e.named, i)
+		}
 	}
 	options := r.edits
 	options.Patch, options.Template = s.patch, manifest.IsTemplate(s.path)
