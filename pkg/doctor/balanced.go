@@ -50,10 +50,7 @@ func (p *Pods) addBalanced(pod *corev1.Pod) {
 		return
 	}
 	if !slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == sidecar.ContainerName }) {
-		since, on := p.since[pod.Namespace]
-		if on && pod.CreationTimestamp.After(since) && pod.Labels[survey.WebhookLabel] != "disabled" {
-			p.Unbalanced[survey.OwnerOf(pod)]++
-		}
+		p.addUnbalanced(pod)
 		return
 	}
 	text := pod.Annotations[sidecar.StatusAnnotation]
@@ -70,6 +67,21 @@ func (p *Pods) addBalanced(pod *corev1.Pod) {
 		b.Running++
 	}
 	p.Balanced[key] = b
+}
+
+// addUnbalanced counts a Pod that runs, or is about to, without the sidecar that
+// it asks for, unless that is as somebody wants it or no webhook could help.
+func (p *Pods) addUnbalanced(pod *corev1.Pod) {
+	_, static := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	if static || ended || pod.Labels[survey.WebhookLabel] == "disabled" {
+		return
+	}
+	a := p.ageOf(pod)
+	if p.Unbalanced[a] == nil {
+		p.Unbalanced[a] = map[survey.Owner]int{}
+	}
+	p.Unbalanced[a][survey.OwnerOf(pod)]++
 }
 
 // readBalanced reads what is the same for Pods that are alike.

@@ -128,11 +128,13 @@ func checkSwitches(f *Facts) Result {
 	return r
 }
 
-// joined lists names for a sentence, at most five of them.
+// mostNames is how many names a sentence lists.
+const mostNames = 5
+
+// joined lists names for a sentence.
 func joined(names []string) string {
-	const most = 5
-	if len(names) <= most {
+	if len(names) <= mostNames {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNames], ", "), len(names)-mostNames)
 }

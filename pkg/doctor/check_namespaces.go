@@ -74,6 +74,16 @@ func (f *Facts) serves(n *corev1.Namespace) bool {
 	return false
 }
 
+// couldServe says whether the configuration would have an entry for a namespace,
+// were it labelled.
+func (f *Facts) couldServe(n *corev1.Namespace) bool {
+	labelled := n.DeepCopy()
+	labelled.Labels = map[string]string{}
+	maps.Copy(labelled.Labels, n.Labels)
+	labelled.Labels[survey.WebhookLabel] = enabled
+	return f.serves(labelled)
+}
+
 // Served returns the namespaces that are labelled with a value and served.
 func (f *Facts) Served(value string) []string {
 	var names []string

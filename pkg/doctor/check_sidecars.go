@@ -8,21 +8,16 @@ import (
 )
 
 /*
-A Pod that asks for the load-balancing sidecar and does not have it runs, and
-does not balance. A sidecar and a mesh's proxy in one Pod stand in each other's
-way.
+A sidecar and a mesh's proxy in one Pod stand in each other's way.
 */
 
 func checkSidecars(f *Facts) Result {
-	r := newResult("lb-sidecars", "Pods of enabled namespaces with lb.probeshift.dev/upstreams, and the meshes of their namespaces")
+	r := newResult("lb-sidecars", "Pods with the load-balancing sidecar, and the meshes of their namespaces")
 	if f.Pods.Err != nil {
 		r.unread("Pods", f.Pods.Err)
 		return r
 	}
 	p := f.Pods.Value
-	for _, owner := range sortedOwners(p.Unbalanced) {
-		r.fail(fmt.Sprintf("%s %s: %s without the sidecar, so its requests are not balanced.", owner.Namespace, owner, pods(p.Unbalanced[owner])), rollOut(owner))
-	}
 	workloads := map[string]bool{}
 	for _, key := range p.sortedBalanced() {
 		workload := key.Owner.Namespace + " " + key.Owner.String()

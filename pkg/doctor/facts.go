@@ -94,6 +94,7 @@ func Examine(f *Facts) []Result {
 		checkVirtualKubelets(f),
 		checkExecTimeout(f),
 		checkWindows(f),
+		checkLBMissed(f),
 		checkSidecars(f),
 		checkUpstreams(f),
 		checkUpstreamPorts(f),

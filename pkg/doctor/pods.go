@@ -29,7 +29,7 @@ type Pods struct {
 	// once.
 	Balanced map[BalancedKey]Balanced
 	// Unbalanced count the Pods that ask for the sidecar and do not have it.
-	Unbalanced map[survey.Owner]int
+	Unbalanced map[age]map[survey.Owner]int
 }
 
 // NewPods returns an empty gathering. The configuration's and the namespaces'
@@ -42,7 +42,7 @@ func (f *Facts) NewPods(policy mutate.Policy) *Pods {
 		Windows: map[survey.Owner]int{},
 
 		Balanced:   map[BalancedKey]Balanced{},
-		Unbalanced: map[survey.Owner]int{},
+		Unbalanced: map[age]map[survey.Owner]int{},
 	}
 	for i := range f.Namespaces.Value {
 		n := &f.Namespaces.Value[i]
@@ -66,23 +66,48 @@ func (p *Pods) Add(pod *corev1.Pod) {
 // addMissed counts a Pod of an enabled namespace that holds a probe of ours and
 // no status.
 func (p *Pods) addMissed(pod *corev1.Pod) {
-	since, on := p.since[pod.Namespace]
-	if _, seen := pod.Annotations[mutate.StatusAnnotation]; !on || seen {
+	a := p.ageOf(pod)
+	if _, seen := pod.Annotations[mutate.StatusAnnotation]; a == outside || seen {
 		return
 	}
 	probes, _ := p.survey.Probes(pod)
 	if len(probes) == 0 || probes[0].Held == survey.OptedOut || probes[0].Held == survey.StaticPod {
 		return
 	}
-	switch {
-	case since.IsZero():
+	switch a {
+	case unsure:
 		p.Unsure++
-	case !pod.CreationTimestamp.After(since):
-		// Times are of whole seconds: what fell into the same one is not told apart.
+	case older:
 		p.Older++
 	default:
 		p.Missed[survey.OwnerOf(pod)]++
 	}
+}
+
+// age is a Pod's beside the time when its namespace was switched on.
+type age int
+
+const (
+	// outside: the namespace is not switched on.
+	outside age = iota
+	// unsure: when it was is not known.
+	unsure
+	older
+	younger
+)
+
+func (p *Pods) ageOf(pod *corev1.Pod) age {
+	since, on := p.since[pod.Namespace]
+	switch {
+	case !on:
+		return outside
+	case since.IsZero():
+		return unsure
+	case !pod.CreationTimestamp.After(since):
+		// Times are of whole seconds: what fell into the same one is not told apart.
+		return older
+	}
+	return younger
 }
 
 // labelledAt is when somebody gave the namespace its label, as managedFields
