@@ -32,7 +32,7 @@ func checkDNS(f *Facts) Result {
 		return r
 	}
 	if len(f.DNS.Value) == 0 {
-		r.note("Neither is there; how long DNS keeps answers is not known.")
+		r.note("kube-system has neither a ConfigMap coredns nor node-local-dns, so how long DNS keeps answers is not known.")
 		return r
 	}
 	var kept time.Duration

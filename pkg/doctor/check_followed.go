@@ -44,12 +44,21 @@ func checkFollowed(f *Facts) Result {
 			}
 		}
 	}
-	if asked == 0 {
-		r.note("No sidecar follows EndpointSlices.")
-	} else {
-		r.note(fmt.Sprintf("Of %d upstreams that are followed, %d have endpoints.", asked, served))
-	}
+	r.note(withEndpoints(asked, served))
 	return r
+}
+
+// withEndpoints tells how many of the upstreams that are asked for are served.
+func withEndpoints(asked, served int) string {
+	switch {
+	case asked == 0:
+		return "No sidecar follows EndpointSlices."
+	case asked == 1 && served == 1:
+		return "The one upstream that is followed has endpoints."
+	case asked == 1:
+		return "The one upstream that is followed has no endpoints."
+	}
+	return fmt.Sprintf("Of %d upstreams that are followed, %d have endpoints.", asked, served)
 }
 
 // follow notes what discovery makes of a name, and says whether it has endpoints.

@@ -32,7 +32,18 @@ func checkSidecars(f *Facts) Result {
 		}
 	}
 	if r.Found == nil {
-		r.note(fmt.Sprintf("Of %d workloads with the sidecar none is in the way of a mesh.", len(workloads)))
+		r.note(inNoMeshsWay(len(workloads)))
 	}
 	return r
+}
+
+// inNoMeshsWay says so of a number of workloads.
+func inNoMeshsWay(workloads int) string {
+	switch workloads {
+	case 0:
+		return "No workload has the sidecar."
+	case 1:
+		return "The one workload with the sidecar is in no mesh's way."
+	}
+	return fmt.Sprintf("None of %d workloads with the sidecar is in a mesh's way.", workloads)
 }

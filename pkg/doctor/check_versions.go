@@ -74,9 +74,20 @@ func checkKubelets(f *Facts) Result {
 		}
 	}
 	if r.Found == nil {
-		r.note(fmt.Sprintf("Of %d none is too old.", len(f.Nodes.Value)))
+		r.note(noneTooOld(len(f.Nodes.Value)))
 	}
 	return r
+}
+
+// noneTooOld says so of a number of nodes.
+func noneTooOld(nodes int) string {
+	switch nodes {
+	case 0:
+		return "There is no node."
+	case 1:
+		return "The one node is not too old."
+	}
+	return fmt.Sprintf("None of %d nodes is too old.", nodes)
 }
 
 // kubeletsBefore are the nodes whose kubelet is older than a minor version.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -296,5 +297,23 @@ func TestTheToolOnWindowsIsFound(t *testing.T) {
 		if got := runsExe(pod); got != want {
 			t.Errorf("%s: %v", command, got)
 		}
+	}
+}
+
+func TestSentencesReadWellForAnyNumber(t *testing.T) {
+	for n, want := range [][]string{
+		{"There is no node.", "No workload has the sidecar.", "No sidecar follows EndpointSlices."},
+		{"The one node is not too old.", "The one workload with the sidecar is in no mesh's way.", "The one upstream that is followed has no endpoints."},
+		{"None of 2 nodes is too old.", "None of 2 workloads with the sidecar is in a mesh's way.", "Of 2 upstreams that are followed, 0 have endpoints."},
+	} {
+		if got := []string{noneTooOld(n), inNoMeshsWay(n), withEndpoints(n, 0)}; !slices.Equal(got, want) {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestWithoutCorefilesItIsSaidWhatWasLookedFor(t *testing.T) {
+	if r := checkDNS(facts(t)); r.Verdict != OK || !strings.Contains(r.Found[0], "neither a ConfigMap coredns nor node-local-dns") {
+		t.Errorf("%+v", r)
 	}
 }

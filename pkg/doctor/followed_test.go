@@ -157,7 +157,7 @@ func TestDiscoverysOwnVerdictIsToldOfEachUpstream(t *testing.T) {
 		verdict Verdict
 		says    string
 	}{
-		"a Service with endpoints": {service(), healthy, OK, "Of 1 upstreams that are followed, 1 have endpoints"},
+		"a Service with endpoints": {service(), healthy, OK, "The one upstream that is followed has endpoints"},
 		"no Service":               {nil, healthy, Failed, "there is no Service shop/greeter"},
 		"no such port": {service(func(s *corev1.ServiceSpec) { s.Ports[0].Port = 80 }), healthy, Failed,
 			"9000 is no TCP port of the Service, which has 80"},

@@ -121,7 +121,15 @@ func (o *options) tell(results []doctor.Result) error {
 		return err
 	}
 	if report.Failed > 0 {
-		return exit.Finding(fmt.Sprintf("%d checks failed", report.Failed))
+		return exit.Finding(checks(report.Failed) + " failed")
 	}
 	return nil
+}
+
+// checks is a number of checks.
+func checks(n int) string {
+	if n == 1 {
+		return "1 check"
+	}
+	return fmt.Sprintf("%d checks", n)
 }
