@@ -43,6 +43,18 @@ func mentions(src []byte, toolNames []string) bool {
 	}
 }
 
+// Empty says whether a text holds no object: only blanks, comments and the marks
+// between documents.
+func Empty(content []byte) bool {
+	for line := range bytes.Lines(bytes.TrimPrefix(content, []byte("\ufeff"))) {
+		text := bytes.TrimSpace(line)
+		if len(text) > 0 && text[0] != '#' && string(text) != "---" && string(text) != "..." {
+			return false
+		}
+	}
+	return true
+}
+
 // part is a run of whole lines of a file that begins at a document.
 type part struct {
 	// offset is where the part starts in the file, line how many lines stand

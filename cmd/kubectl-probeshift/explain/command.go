@@ -130,7 +130,11 @@ func (o *options) ofFile(streams genericiooptions.IOStreams, allowed mutate.Poli
 
 func read(filename string, stdin io.Reader) ([]byte, error) {
 	if filename == "-" {
-		return io.ReadAll(stdin)
+		content, err := io.ReadAll(stdin)
+		if err == nil && manifest.Empty(content) {
+			err = errors.New("stdin is empty: the command before the pipe may have failed")
+		}
+		return content, err
 	}
 	return os.ReadFile(filename)
 }

@@ -170,6 +170,7 @@ func TestWrongUseIsNamedWithTheRemedy(t *testing.T) {
 		"nothing":        {nil, "write a command behind two dashes"},
 		"both":           {[]string{"-f", empty, "--", "x"}, "write a command behind two dashes"},
 		"no probe":       {[]string{"-f", empty}, "holds no exec probe of grpc_health_probe: name another file"},
+		"empty stdin":    {[]string{"-f", "-"}, "the command before the pipe may have failed"},
 		"no such file":   {[]string{"-f", "no/such"}, "no such file"},
 		"an odd env":     {[]string{"--env", "PORT", "--", "grpc_health_probe"}, "write NAME=VALUE"},
 		"a word":         {[]string{"--mesh", "no", "--", "grpc_health_probe"}, "use respect or ignore"},

@@ -44,7 +44,7 @@ place of a probe is suggested.`,
   # Change it
   kubectl probeshift migrate -f deploy/ --write
 
-  # In CI: exit code 2 while a probe is left that could be native
+  # In CI: exit code 2 while a probe would be rewritten
   kubectl probeshift migrate -f deploy/ --check
 
   # A kind of your own that holds a Pod template
@@ -69,7 +69,7 @@ place of a probe is suggested.`,
 	fs := command.Flags()
 	fs.StringArrayVarP(&o.filenames, "filename", "f", nil, "file, directory, kustomization directory, or - for stdin; repeatable")
 	fs.BoolVar(&o.write, "write", false, "change the files; of stdin, write the result to stdout")
-	fs.BoolVar(&o.check, "check", false, "change nothing and exit with code 2 when a probe would be rewritten")
+	fs.BoolVar(&o.check, "check", false, "change nothing; exit with code 2 while a probe would be rewritten, with 1 when a file that names the tool does not parse")
 	fs.StringArrayVar(&o.paths, "path", nil, "where a kind holds its Pod template: [GROUP/]KIND=FIELD.FIELD, [] behind a list; repeatable")
 	o.policy.Add(command)
 	o.format.Add(command)

@@ -72,6 +72,32 @@ func TestStdinIsAFilter(t *testing.T) {
 	}
 }
 
+func TestAnEmptyStdinIsAnError(t *testing.T) {
+	for _, stdin := range []string{"", " \n", "# No resources found\n---\n"} {
+		for _, mode := range []string{"--write", "--check", "-o=json"} {
+			if _, _, err := run(t, stdin, "-f", "-", mode); exit.Code(err) != exit.Error || !strings.Contains(err.Error(), "the command before the pipe may have failed") {
+				t.Errorf("%q %s: %v", stdin, mode, err)
+			}
+		}
+	}
+}
+
+func TestCheckFailsWhereNobodyLooked(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.yaml"), legacy("cart")+"  x: [\n")
+	write(t, filepath.Join(dir, "b.yaml"), "# caf\xe9\n"+legacy("cart"))
+	write(t, filepath.Join(dir, "chart.yaml"), "{{ if }}\nexec: {command: [grpc_health_probe, '-addr=:{{ .port }}']}\n")
+	for name, want := range map[string]int{".": exit.Error, "a.yaml": exit.Error, "b.yaml": exit.Error, "chart.yaml": exit.OK} {
+		stdout, _, err := run(t, "", "-f", filepath.Join(dir, name), "--check")
+		if exit.Code(err) != want {
+			t.Errorf("%s: exit code %d: %v\n%s", name, exit.Code(err), err, stdout)
+		}
+		if _, _, err := run(t, "", "-f", filepath.Join(dir, name)); err != nil {
+			t.Errorf("%s without --check: %v", name, err)
+		}
+	}
+}
+
 func TestJSONTellsAllAndNothingElseIsPrinted(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -21,6 +21,8 @@ type report struct {
 	// manifest.
 	screen *screen.Screen
 	errs   []error
+	// unread counts the files that are no text, or of which a part does not parse.
+	unread int
 
 	Files  []fileReport `json:"files"`
 	Totals totals       `json:"totals"`
@@ -98,6 +100,11 @@ func (p *report) passThrough(e edited) []error {
 }
 
 func (p *report) count(e edited) {
+	if slices.ContainsFunc(e.Findings, func(f manifest.Finding) bool {
+		return f.Reason == manifest.NotParsed || f.Reason == manifest.NotUTF8
+	}) {
+		p.unread++
+	}
 	for _, f := range e.Findings {
 		switch {
 		case f.Outcome == mutate.Rewritten:

@@ -90,13 +90,22 @@ func (r *run) do(ctx context.Context) error {
 	} else {
 		r.warnOfPaths(named)
 	}
-	if err := errors.Join(stopped, report.finish()); err != nil {
+	if err := errors.Join(stopped, report.finish(), r.unreadable(report.unread)); err != nil {
 		return err
 	}
 	if r.mode == check && report.Totals.WouldRewrite > 0 {
 		return exit.Finding(fmt.Sprintf("%d probes would be rewritten", report.Totals.WouldRewrite))
 	}
 	return nil
+}
+
+// unreadable is the error of --check for files in which nobody looked for probes;
+// CI would be green otherwise.
+func (r *run) unreadable(n int) error {
+	if r.mode != check || n == 0 {
+		return nil
+	}
+	return fmt.Errorf("migrate: probes were not looked for in %s: correct what does not parse", count(n, "file"))
 }
 
 // warnOfPaths tells of paths whose kind no file names, which is mostly a typing
@@ -169,6 +178,10 @@ func (r *run) edit(s source) edited {
 	}
 	if e.err != nil {
 		e.err = fmt.Errorf("read %s: %w", shownPath(s.path), plainCause(e.err))
+		return e
+	}
+	if (s.real == stdin || s.pipe) && manifest.Empty(e.before) { // a pipeline ends well although its first command failed
+		e.err = fmt.Errorf("%s is empty: the command before the pipe may have failed", shownPath(s.path))
 		return e
 	}
 	for i, path := range r.edits.Paths {
