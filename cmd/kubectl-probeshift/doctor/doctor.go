@@ -60,7 +60,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 		Short:             "Say whether the webhook is at work in a cluster, and what to do where it is not",
 		Long:              long,
 		Example:           example,
-		Args:              cobra.NoArgs,
+		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
@@ -70,6 +70,14 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 	command.Flags().StringVar(&o.configuration, "configuration", doctor.ConfigurationName, "name of the webhook's MutatingWebhookConfiguration")
 	command.Flags().BoolVar(&o.dryRunPod, "dry-run-pod", true, "create a Pod as a server-side dry run to see whether the webhook answers")
 	return command
+}
+
+// noArguments refuses them; cobra's own refusal takes them for commands.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("doctor: %q is no flag: doctor takes no arguments, and looks at the whole cluster", args[0])
+	}
+	return nil
 }
 
 // Report is what doctor writes as JSON and YAML.
