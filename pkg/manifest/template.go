@@ -197,9 +197,24 @@ func suggest(p part, options Options) []Finding {
 	return findings
 }
 
-// mentionLine is the first line that names the tool outside of a comment, or 0.
+// description is a line that starts a text for people, which nobody runs.
+var description = regexp.MustCompile(`^\s*(?:- +)*["']?\w*[dD]escription["']?:\s`)
+
+// mentionLine is the first line that names the tool outside of a comment and of a
+// description with the deeper lines below it, or 0.
 func mentionLine(lines []string, options Options) int {
+	prose := -1 // the indent of a description, or -1
 	for i, line := range lines {
+		text := strings.TrimLeft(line, " -")
+		if indent := len(line) - len(text); strings.TrimSpace(text) != "" && indent <= prose {
+			prose = -1
+		}
+		if prose < 0 && description.MatchString(line+" ") {
+			prose = len(line) - len(text)
+		}
+		if prose >= 0 {
+			continue
+		}
 		if !strings.HasPrefix(strings.TrimSpace(line), "#") && mentions([]byte(line), options.Policy.ToolNames) {
 			return i + 1
 		}
