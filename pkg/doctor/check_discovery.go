@@ -43,8 +43,10 @@ func checkDiscovery(f *Facts) Result {
 		r.fail("Discovery runs, and the webhook makes no sidecar that uses it.", "Give the webhook --lb-discovery=true, as the component lb-discovery does.")
 	case len(servers) == 0 && following > 0:
 		r.fail("No Deployment runs discovery.", applyComponent)
-	case len(servers) == 0:
+	case len(servers) == 0 && byDNS > 0:
 		r.note("Not in use.")
+	case len(servers) == 0:
+		r.unused("Not in use.")
 	}
 	for i := range servers {
 		r.replicas(&servers[i])

@@ -30,7 +30,7 @@ func checkEgress(f *Facts) Result {
 		return r
 	}
 	if f.Pods.Value.Followed().Discovery == "" {
-		r.note("No sidecar follows EndpointSlices.")
+		r.unused("No sidecar follows EndpointSlices.")
 		return r
 	}
 	var apply []string

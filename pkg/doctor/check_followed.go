@@ -45,6 +45,7 @@ func checkFollowed(f *Facts) Result {
 		}
 	}
 	r.note(withEndpoints(asked, served))
+	r.Unused = asked == 0
 	return r
 }
 

@@ -39,7 +39,7 @@ func checkLBMissed(f *Facts) Result {
 			"Roll their workloads out; what then has no sidecar was missed.")
 	}
 	if r.Found == nil {
-		r.note("No Pod asks for the sidecar and runs without it.")
+		r.unused("No Pod asks for the sidecar and runs without it.")
 	}
 	return r
 }

@@ -31,7 +31,10 @@ func checkSidecars(f *Facts) Result {
 				"Balance by one of the two: remove the annotation lb.probeshift.dev/upstreams, or keep the mesh from these Pods.")
 		}
 	}
-	if r.Found == nil {
+	switch {
+	case len(p.Balanced) == 0:
+		r.unused(inNoMeshsWay(0))
+	case r.Found == nil:
 		r.note(inNoMeshsWay(len(workloads)))
 	}
 	return r

@@ -26,7 +26,7 @@ func checkTrust(f *Facts) Result {
 		return r
 	}
 	if f.Pods.Value.Followed().Discovery == "" && !f.discoveryOn() {
-		r.note("No sidecar follows EndpointSlices.")
+		r.unused("No sidecar follows EndpointSlices.")
 		return r
 	}
 	if f.Discovery.CA.Err != nil {

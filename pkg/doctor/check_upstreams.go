@@ -74,7 +74,7 @@ func (f *Facts) eachUpstream(r *Result, visit func(BalancedKey, Balanced, Upstre
 		r.unread("Services", f.Services.Err)
 		return false
 	case len(f.Pods.Value.Balanced) == 0:
-		r.note("No Pod is load-balanced.")
+		r.unused("No Pod is load-balanced.")
 		return false
 	}
 	for _, key := range f.Pods.Value.sortedBalanced() {

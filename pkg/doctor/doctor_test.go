@@ -317,3 +317,37 @@ func TestWithoutCorefilesItIsSaidWhatWasLookedFor(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// The checks about load balancing are unused together, and only where there is
+// none of it.
+func TestLoadBalancingIsUnusedUntilSomebodyAsksForIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Facts)
+		pod    *corev1.Pod
+		unused bool
+	}{
+		"nothing of it":                {func(*Facts) {}, legacy(noon), true},
+		"a Pod with the sidecar":       {func(*Facts) {}, follower(t, "greeter:9000", nil), false},
+		"a Pod without it":             {func(*Facts) {}, asking(noon), false},
+		"a Pod that is older":          {func(*Facts) {}, asking(noon.Add(-time.Hour)), false},
+		"discovery":                    {withDiscovery, legacy(noon), false},
+		"Deployments that are unread":  {func(f *Facts) { f.Deployments.Err = errors.New("no") }, legacy(noon), false},
+		"NetworkPolicies that are too": {func(f *Facts) { f.Discovery.Policies.Err = errors.New("no") }, legacy(noon), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := facts(t, tc.change)
+			f.Pods.Value.Add(tc.pod)
+			all := true
+			for _, r := range Examine(f) {
+				lb := strings.HasPrefix(r.Check, "lb-")
+				if r.Unused && (!lb || r.Verdict != OK || len(r.Found) != 1) {
+					t.Errorf("%+v", r)
+				}
+				all = all && (r.Unused || !lb)
+			}
+			if all != tc.unused {
+				t.Errorf("unused: %v, want %v", all, tc.unused)
+			}
+		})
+	}
+}

@@ -33,10 +33,19 @@ type Result struct {
 	Remedy []string `json:"remedy,omitempty"`
 	// Apply holds YAML to apply as part of the remedy.
 	Apply string `json:"apply,omitempty"`
+	// Unused says that there is nothing of what the check is about, so that people
+	// need not read of it.
+	Unused bool `json:"-"`
 }
 
 // note notes something worth knowing.
 func (r *Result) note(found string) { r.Found = append(r.Found, found) }
+
+// unused notes that there is nothing of what the check is about.
+func (r *Result) unused(found string) {
+	r.Unused = true
+	r.note(found)
+}
 
 // fail notes something that is wrong, and its remedy.
 func (r *Result) fail(found, remedy string) {

@@ -15,9 +15,19 @@ const nameWidth = 17
 // what to do. What a check looked at is told where something is wrong.
 func show(s *screen.Screen, report Report) {
 	counts := map[doctor.Verdict]int{}
+	idle := idleLB(report.Checks)
 	for i := range report.Checks {
-		counts[report.Checks[i].Verdict]++
-		showResult(s, &report.Checks[i])
+		r := &report.Checks[i]
+		counts[r.Verdict]++
+		switch {
+		case idle == 0 || !isLB(r):
+			showResult(s, r)
+		case i == 0 || !isLB(&report.Checks[i-1]):
+			// One line for all of them, which stand together.
+			showResult(s, &doctor.Result{
+				Check: lbPrefix + "*", Verdict: doctor.OK, Found: []string{fmt.Sprintf("No Pod asks for load balancing (%s).", checks(idle))},
+			})
+		}
 	}
 	s.Line("")
 	s.Line(fmt.Sprintf("%d ok, %d failed, %d can't tell.", counts[doctor.OK], counts[doctor.Failed], counts[doctor.CannotTell]))
@@ -26,6 +36,27 @@ func show(s *screen.Screen, report Report) {
 	for _, limit := range report.Limits {
 		s.Wrapped("  - ", limit)
 	}
+}
+
+// lbPrefix is what the names of the checks about load balancing begin with.
+const lbPrefix = "lb-"
+
+func isLB(r *doctor.Result) bool { return strings.HasPrefix(r.Check, lbPrefix) }
+
+// idleLB is how many checks are about load balancing where none of them has
+// anything to look at, else 0.
+func idleLB(results []doctor.Result) int {
+	n := 0
+	for i := range results {
+		if !isLB(&results[i]) {
+			continue
+		}
+		if !results[i].Unused {
+			return 0
+		}
+		n++
+	}
+	return n
 }
 
 func showResult(s *screen.Screen, r *doctor.Result) {
