@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -191,7 +193,7 @@ func TestTheHeaderOfADiffIsReadByPatchAndGit(t *testing.T) {
 	for name, header := range map[string]string{
 		"cart.yaml":                              "--- a/cart.yaml\n+++ b/cart.yaml\n",
 		"../a dir/cart.yaml":                     "--- a/a dir/cart.yaml\t\n+++ b/a dir/cart.yaml\t\n",
-		filepath.Join(dir, "a dir", "cart.yaml"): "--- a" + filepath.ToSlash(dir) + "/a dir/cart.yaml\t\n",
+		filepath.Join(dir, "a dir", "cart.yaml"): "--- a/a dir/cart.yaml\t\n",
 	} {
 		if stdout, _, err := run(t, "", "-f", name); err != nil || !strings.HasPrefix(stdout, header) {
 			t.Errorf("%s: %v\n%s", name, err, stdout)
@@ -215,6 +217,33 @@ func TestAPathWhoseKindNobodyNamesIsWarnedOf(t *testing.T) {
 			t.Errorf("--path %s: %v\n%s", given, err, stderr)
 		}
 	}
+}
+
+func TestADiffOfFilesElsewhereSaysWhereItApplies(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "cart.yaml"), legacy("cart"))
+	write(t, filepath.Join(dir, "work", "shop.yaml"), legacy("shop"))
+	if err := os.Symlink("work", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(dir, "link"))
+	if _, stderr, err := run(t, "", "-f", "shop.yaml"); err != nil || strings.Contains(stderr, "git -C") {
+		t.Errorf("of the working directory: %v\n%s", err, stderr)
+	}
+	stdout, stderr, err := run(t, "", "-f", "../cart.yaml", "-f", "shop.yaml")
+	if err != nil || !strings.Contains(stderr, "git -C "+dir+" apply\n") {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	apply := exec.CommandContext(t.Context(), "git", "-C", dir, "apply")
+	apply.Stdin = strings.NewReader(stdout)
+	if told, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, told, stdout)
+	}
+	holds(t, "../cart.yaml", migrated("cart"))
+	holds(t, "shop.yaml", migrated("shop"))
 }
 
 func TestAWordWithoutAFlagIsNamedWithTheRemedy(t *testing.T) {

@@ -79,7 +79,7 @@ func (p *report) add(e edited) {
 		return
 	}
 	if p.run.mode == show && e.Changed {
-		if _, err := io.WriteString(p.run.streams.Out, e.diff()); err != nil {
+		if _, err := io.WriteString(p.run.streams.Out, p.run.diffs.of(e)); err != nil {
 			p.errs = append(p.errs, fmt.Errorf("write the diff of %s: %w", shownPath(e.path), err))
 		}
 	}
@@ -129,7 +129,7 @@ func (p *report) keep(e edited) {
 		f.Error = e.err.Error()
 	}
 	if p.run.mode == show && e.Changed {
-		f.Diff = e.diff()
+		f.Diff = p.run.diffs.of(e)
 	}
 	p.Files = append(p.Files, f)
 }
@@ -192,6 +192,9 @@ func subjectOf(f manifest.Finding) string {
 
 // finish tells the sums, and returns what went wrong.
 func (p *report) finish() error {
+	if note := p.run.diffs.note(); note != "" && p.Totals.Changed > 0 {
+		screen.New(p.run.streams.ErrOut, p.run.getenv).Wrapped("note: ", note)
+	}
 	if !p.run.format.Table() {
 		out := p.run.streams.Out
 		if slices.Contains(p.run.filenames, stdin) && p.run.mode == write {

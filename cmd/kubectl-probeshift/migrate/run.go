@@ -9,9 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/probeshift/probeshift/cmd/kubectl-probeshift/exit"
@@ -42,6 +40,7 @@ type run struct {
 	format    output.Format
 	files     files
 	getenv    func(string) string
+	diffs     diffs
 }
 
 // do reads the files, a few at a time, and tells of them in their order. A signal
@@ -52,6 +51,9 @@ func (r *run) do(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	r.edits.Held = sources.kustomizations.held(shownPath)
+	if r.mode == show {
+		r.diffs = diffsOf(sources.all)
+	}
 	report := newReport(r)
 	report.errs = sources.errs
 	for _, note := range sources.notes {
@@ -265,20 +267,6 @@ func (r *run) write(e *edited) {
 		e.notes = append(e.notes, "a link: "+shownPath(e.real)+" was replaced, the link stays")
 	}
 	e.written = true
-}
-
-// diff is the unified diff of a file that changes, as patch -p1 and git apply read
-// it: neither takes an absolute path or one that leads up, and a tab ends a name
-// with blanks.
-func (e *edited) diff() string {
-	name := strings.TrimLeft(filepath.ToSlash(shownPath(e.path)), "/")
-	for strings.HasPrefix(name, "../") {
-		name = name[len("../"):]
-	}
-	if strings.Contains(name, " ") {
-		name += "\t"
-	}
-	return udiff.Unified("a/"+name, "b/"+name, string(e.before), string(e.Content))
 }
 
 // plainCause takes the operation and the path from an error of package os, since
