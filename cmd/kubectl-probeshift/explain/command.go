@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -52,15 +54,27 @@ taken as said by --env and --host-network, and its port as declared.`,
 			return o.run(streams, args)
 		},
 	}
-	fs := command.Flags()
-	fs.StringVarP(&o.filename, "filename", "f", "", "manifest whose probes are explained, or - for stdin")
-	fs.StringArrayVar(&o.env, "env", nil, "NAME=VALUE of the container's env, for a command; repeatable")
-	fs.BoolVar(&o.hostNetwork, "host-network", false, "the Pod of the command shares the network of its node")
-	fs.Int32Var(&o.timeoutSeconds, "timeout-seconds", 1, "timeoutSeconds of the command's probe")
-	fs.StringArrayVar(&o.paths, "path", nil, "where a kind holds its Pod template: [GROUP/]KIND=FIELD.FIELD; repeatable")
+	flags := command.Flags()
+	flags.StringVarP(&o.filename, "filename", "f", "", "manifest whose probes are explained, or - for stdin")
+	flags.StringArrayVar(&o.env, "env", nil, "NAME=VALUE of the container's env, for a command; repeatable")
+	flags.BoolVar(&o.hostNetwork, "host-network", false, "the Pod of the command shares the network of its node")
+	flags.Int32Var(&o.timeoutSeconds, "timeout-seconds", 1, "timeoutSeconds of the command's probe")
+	flags.StringArrayVar(&o.paths, "path", nil, "where a kind holds its Pod template: [GROUP/]KIND=FIELD.FIELD; repeatable")
 	o.policy.Add(command)
 	o.format.Add(command)
+	command.SetFlagErrorFunc(wrongFlag)
 	return command
+}
+
+// wrongFlag says how a command's own flags are kept from being taken for ours.
+func wrongFlag(command *cobra.Command, err error) error {
+	if _, unknown := errors.AsType[*pflag.NotExistError](err); unknown {
+		err = fmt.Errorf("%w: put -- before the command that is explained, as in -- grpc_health_probe -addr=:9000", err)
+	}
+	if command.HasParent() {
+		return command.Parent().FlagErrorFunc()(command, err)
+	}
+	return err
 }
 
 func (o *options) run(streams genericiooptions.IOStreams, command []string) error {
@@ -136,7 +150,14 @@ func read(filename string, stdin io.Reader) ([]byte, error) {
 		}
 		return content, err
 	}
-	return os.ReadFile(filename)
+	content, err := os.ReadFile(filename)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no such file or directory", filename)
+	}
+	if info, statErr := os.Stat(filename); err != nil && statErr == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: name one of its files, or use migrate -f %s, which reads all of them and changes nothing", filename, filename)
+	}
+	return content, err
 }
 
 // place names a probe of a file.

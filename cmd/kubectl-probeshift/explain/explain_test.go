@@ -130,6 +130,8 @@ func TestACommandIsExplainedWithoutAManifest(t *testing.T) {
 			[]string{"stays exec: shell-logic\n", "why: The shell does more", "fix: Reduce the script"}},
 		"the host's network": {[]string{"--host-network", "--", "grpc_health_probe", "-addr=:9000"},
 			[]string{"stays exec: host-network", "fix: If the server listens"}},
+		"one word": {[]string{"--", "grpc_health_probe -addr=:9000"},
+			[]string{"fix: It is one word", "-- grpc_health_probe -addr=:9000\n"}},
 		"none of ours": {[]string{"--", "cat", "/ready"}, []string{"none of the tool's"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +173,9 @@ func TestWrongUseIsNamedWithTheRemedy(t *testing.T) {
 		"both":           {[]string{"-f", empty, "--", "x"}, "write a command behind two dashes"},
 		"no probe":       {[]string{"-f", empty}, "holds no exec probe of grpc_health_probe: name another file"},
 		"empty stdin":    {[]string{"-f", "-"}, "the command before the pipe may have failed"},
-		"no such file":   {[]string{"-f", "no/such"}, "no such file"},
+		"no such file":   {[]string{"-f", "no/such"}, "no/such: there is no such file or directory"},
+		"a directory":    {[]string{"-f", t.TempDir()}, "is a directory: name one of its files, or use migrate -f"},
+		"no dashes":      {[]string{"grpc_health_probe", "-addr=:9000"}, "put -- before the command"},
 		"an odd env":     {[]string{"--env", "PORT", "--", "grpc_health_probe"}, "write NAME=VALUE"},
 		"a word":         {[]string{"--mesh", "no", "--", "grpc_health_probe"}, "use respect or ignore"},
 		"a path that is": {[]string{"-f", empty, "--path", "x"}, "write [GROUP/]KIND=FIELD.FIELD"},

@@ -103,6 +103,7 @@ func explainAlone(container corev1.Container, hostNetwork bool, policy mutate.Po
 		_, steps := reader(policy, nil).Trace(command, healthprobe.Container{Env: container.Env})
 		return Explanation{Command: command, Steps: told(steps), Result: result{
 			Sentence: "The probe is none of the tool's, and is left alone without a word.",
+			Remedy:   oneWord(command, policy),
 		}}
 	}
 	if reading.Check.Port > 0 {
@@ -117,6 +118,19 @@ func explainAlone(container corev1.Container, hostNetwork bool, policy mutate.Po
 		Outcome: found.Outcome, Reason: found.Reason, Detail: found.Detail, Sentence: found.Sentence(), Remedy: found.Reason.Remedy(),
 		Command: command, GRPC: found.GRPC, TimeoutSeconds: found.TimeoutSeconds, NewTimeoutSeconds: found.NewTimeoutSeconds,
 	}})
+}
+
+// oneWord is the remedy where a whole command is written as one word, which the
+// kubelet takes for the name of a program.
+func oneWord(command []string, policy mutate.Policy) string {
+	if len(command) != 1 {
+		return ""
+	}
+	words := strings.Fields(command[0])
+	if len(words) < 2 || !reader(policy, nil).Read(words, healthprobe.Container{}).Ours {
+		return ""
+	}
+	return "It is one word with blanks in it, so the kubelet looks for a program of that name. Write each word for itself: -- " + quoted(words)
 }
 
 // judgement tells what mutate asks of the Pod, in its order, up to what stops the
