@@ -3,11 +3,14 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -95,4 +98,17 @@ func (a *Access) Namespace() (string, error) {
 		return "", fmt.Errorf("load the kubeconfig: %w", err)
 	}
 	return namespace, nil
+}
+
+// CheckNamespace returns an error where a namespace does not exist, in which the API
+// server lists nothing without a word. Whoever may not read namespaces is believed.
+func CheckNamespace(ctx context.Context, client kubernetes.Interface, namespace string) error {
+	if namespace == metav1.NamespaceAll {
+		return nil
+	}
+	_, err := client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no namespace %q: name another with -n, or look at all of them with -A", namespace)
+	}
+	return nil
 }

@@ -65,7 +65,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 		Short:             "Tell what the webhook would do with the Pods of a cluster, and why",
 		Long:              long,
 		Example:           example,
-		Args:              cobra.NoArgs,
+		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
@@ -75,6 +75,14 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 	o.format.Add(command)
 	command.Flags().StringVar(&o.webhookNamespace, "webhook-namespace", "probeshift", "namespace of the webhook, which it never serves")
 	return command
+}
+
+// noArguments refuses them; cobra's own refusal takes them for commands.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("audit: %q is no flag: audit takes no arguments, and a namespace is named by -n, such as -n %s", args[0], args[0])
+	}
+	return nil
 }
 
 func (o *options) run(ctx context.Context) error {
@@ -100,6 +108,9 @@ func (o *options) run(ctx context.Context) error {
 	err = survey.EachPod(ctx, client.CoreV1().Pods(namespace), selector, found.Add, progress.Set)
 	progress.Done()
 	if err != nil {
+		return err
+	}
+	if err := access.CheckNamespace(ctx, client, namespace); err != nil {
 		return err
 	}
 	notRead, err := addTemplates(ctx, client, namespace, selector, found)

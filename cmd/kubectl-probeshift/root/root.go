@@ -49,6 +49,11 @@ func known(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%w: see --help", err)
 }
 
+// wrongFlag says where the flags are told.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
+}
+
 // New returns the command with all its commands.
 func New(streams genericiooptions.IOStreams) *cobra.Command {
 	command := &cobra.Command{
@@ -67,6 +72,7 @@ be rewritten (migrate --check, audit), a failed check (doctor), a disagreement (
 		// What users type, in usage and errors.
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl probeshift"},
 		Args:              known,
+		Version:           version.Read().Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -84,6 +90,7 @@ be rewritten (migrate --check, audit), a failed check (doctor), a disagreement (
 		verify.New(streams),
 		version.New(streams),
 	)
+	command.SetFlagErrorFunc(wrongFlag)
 	command.SetHelpCommand(newHelp())
 	setUsage(command)
 	return command

@@ -74,6 +74,7 @@ func commands(c *cobra.Command) string {
 func Flags(c *cobra.Command) (own, cluster *pflag.FlagSet) {
 	own, cluster = pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
 	c.InitDefaultHelpFlag()
+	c.InitDefaultVersionFlag()
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if _, is := f.Annotations[access.Annotation]; is {
 			cluster.AddFlag(f)

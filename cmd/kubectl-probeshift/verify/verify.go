@@ -154,7 +154,10 @@ func (o *options) find(ctx context.Context, client kubernetes.Interface, pods []
 	}
 	progress := screen.NewProgress(o.streams.ErrOut, "Pods")
 	defer progress.Done()
-	return found, survey.EachPod(ctx, client.CoreV1().Pods(namespace), selector, found.add, progress.Set)
+	if err := survey.EachPod(ctx, client.CoreV1().Pods(namespace), selector, found.add, progress.Set); err != nil {
+		return nil, err
+	}
+	return found, access.CheckNamespace(ctx, client, namespace)
 }
 
 // probeFromHere probes from where this program runs.
