@@ -5,14 +5,10 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-	"k8s.io/component-base/cli/flag"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/probeshift/probeshift/pkg/sidecar"
 )
-
-// helpWidth is the width of --help in columns.
-const helpWidth = 100
 
 // NewCommand returns the webhook's command. The environment is read for
 // POD_IP and POD_NAMESPACE alone.
@@ -48,7 +44,7 @@ Annotations of Pods for the sidecar, ` + sidecar.Prefix + `...:
 	general := sets.FlagSet("general")
 	general.AddFlag(command.Flags().Lookup("help"))
 	general.AddFlag(command.Flags().Lookup("version"))
-	flag.SetUsageAndHelpFunc(command, sets, helpWidth)
+	setHelp(command, sets)
 	return command
 }
 

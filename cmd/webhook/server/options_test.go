@@ -139,6 +139,12 @@ func TestHelpGroupsFlagsAndGivesDefaults(t *testing.T) {
 	if err := command.ExecuteContext(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	for line := range strings.Lines(out.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if len(line) > helpWidth || strings.TrimRight(line, " ") != line {
+			t.Errorf("%d columns, or a blank at its end: %q", len(line), line)
+		}
+	}
 	for _, group := range []string{"Serving flags:", "Certificate flags:", "Probe flags:", "Kubernetes API flags:", "Observing flags:", "General flags:"} {
 		if !strings.Contains(out.String(), group) {
 			t.Errorf("no %q in:\n%s", group, &out)
