@@ -109,6 +109,21 @@ func doctorOnUpstreams(t *testing.T, c *cluster) {
 	if _, err := c.client.CoreV1().Pods("balancing").Update(t.Context(), asks, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	// Pods that ask where nobody listens, and where one only looks.
+	c.served(t, "watched-clients", "audit")
+	c.namespace(t, "unlabelled", nil)
+	t.Cleanup(func() { c.empty(t, "unlabelled") })
+	for _, namespace := range []string{"unlabelled", "watched-clients", "kube-system"} {
+		pod := legacy("asks", "x", func(p *corev1.Pod) {
+			p.Annotations = map[string]string{sidecar.UpstreamsAnnotation: "cart.balancing:9000"}
+		})
+		c.create(t, namespace, pod)
+	}
+	t.Cleanup(func() {
+		if err := c.client.CoreV1().Pods("kube-system").DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 
 	results := c.diagnose(t, 2)
 	verdict(t, results, "lb-upstreams", checks.Failed,
@@ -119,7 +134,11 @@ func doctorOnUpstreams(t *testing.T, c *cluster) {
 		"ledger.balancing:80=ledger.balancing:9000", "captures the name balancing/cart on all ports, and the Service's 9090 lead nowhere")
 	verdict(t, results, "dns-caches", checks.OK, "coredns keeps answers for up to 30s", "after up to 37s", "preStop")
 	verdict(t, results, "kubelets", checks.Failed, "Nodes older than 1.29: old")
-	verdict(t, results, "lb-sidecars", checks.Failed, "deployment/web has the sidecar in a namespace that Istio injects into", "deployment/asks: 1 Pod without the sidecar")
+	verdict(t, results, "lb-sidecars", checks.Failed, "deployment/web has the sidecar in a namespace that Istio injects into")
+	verdict(t, results, "lb-missed", checks.Failed, "balancing deployment/asks: 1 Pod without the sidecar",
+		"Namespace unlabelled has no label probeshift.dev/webhook; 1 Pod without the sidecar: deployment/asks",
+		"kubectl label namespace unlabelled probeshift.dev/webhook=enabled", "kubectl -n unlabelled rollout restart deployment/asks",
+		"Namespace watched-clients is only audited", "Namespace kube-system is never served")
 
 	// What is to be applied can be, and is what was missing.
 	var twin corev1.Service
