@@ -129,6 +129,7 @@ func auditTells(t *testing.T, c *cluster) {
 	c.expect(t, 2, "audit", "-n", shop, "-l", "app=mailer", "--ports=any")
 	contains(t, c.expect(t, 2, "audit", "-n", shop, "-l", "app=asleep").stdout, "deployment/asleep      0", "2 probes of 1 workload, in 0 Pods")
 	c.expect(t, 0, "audit", "-n", "default")
+	contains(t, c.expect(t, 1, "audit", "-n", "nosuch").stderr, `error: there is no namespace "nosuch"`)
 	contains(t, c.expect(t, 1, "audit", "-n", shop, "--ports=some").stderr, `error: --ports="some" is not known: use declared or any`)
 	contains(t, c.expect(t, 1, "audit", "-l", "a=="+"=b").stderr, "no label selector")
 	contains(t, c.expect(t, 1, "audit", "-o", "xml").stderr, `"xml" is not known`)

@@ -160,7 +160,7 @@ func TestWrongCommandsEndWithOneAndSayWhy(t *testing.T) {
 	c := &cluster{kubeconfig: filepath.Join(t.TempDir(), "none")}
 	contains(t, c.expect(t, 1, "audti").stderr, `error: unknown command "audti" for "kubectl probeshift"`, "audit")
 	contains(t, c.expect(t, 1, "audit", "--colour").stderr, "unknown flag: --colour")
-	contains(t, c.expect(t, 1, "audit", "extra").stderr, `unknown command "extra"`)
+	contains(t, c.expect(t, 1, "audit", "extra").stderr, "audit takes no arguments", "-n extra")
 	contains(t, c.expect(t, 1, "audit").stderr, "error: no cluster is configured: set KUBECONFIG")
 	contains(t, c.expect(t, 1, "doctor", "--context=nowhere").stderr, "load the kubeconfig", "nowhere")
 }
