@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,10 +47,51 @@ func decodePod(node *yaml.Node) (*corev1.Pod, error) {
 		Spec     corev1.PodSpec    `json:"spec"`
 	}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(encoded, &pod); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return nil, errors.New(plain(strings.TrimPrefix(err.Error(), "json: ")))
 	}
 	decoded := &corev1.Pod{ObjectMeta: pod.Metadata, Spec: pod.Spec}
 	return decoded, checkTimeouts(decoded)
+}
+
+// wrongType is the text of a decoder's error, whose type is not exported: what was
+// read, the field without its Go type, and the Go type that it has to have.
+var wrongType = regexp.MustCompile(`^cannot unmarshal (\w+)(?: \S+)? into Go struct field \w*\.(\S+) of type (\S+)$`)
+
+// embedded is a Go type in the path of a field, where a manifest has no field.
+var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
+
+// plain says in words of YAML that a field holds the wrong type; other texts stay.
+func plain(text string) string {
+	form := wrongType.FindStringSubmatch(text)
+	if form == nil {
+		return text
+	}
+	is, known := map[string]string{"string": "a text", "number": "a number", "bool": "true or false", "array": "a list", "object": "a mapping"}[form[1]]
+	if !known {
+		return text
+	}
+	return embedded.ReplaceAllString(form[2], "") + " is " + is + ", and has to be " + wanted(form[1], form[3])
+}
+
+// wanted is what a field of a Go type takes instead of what was read.
+func wanted(read, goType string) string {
+	switch goType = strings.TrimLeft(goType, "*"); {
+	case strings.HasPrefix(goType, "[]"):
+		return "a list"
+	case goType == "string" && (read == "number" || read == "bool"):
+		return "a text: put it in quotes"
+	case goType == "string":
+		return "a text"
+	case goType == "bool":
+		return "true or false"
+	case strings.HasPrefix(goType, "int") && !strings.Contains(goType, "."), strings.HasPrefix(goType, "uint"):
+		return "a whole number"
+	case read == "string": // what is left are structures, maps, and texts of a named type
+		return "a mapping"
+	case read == "object":
+		return "a text"
+	}
+	return "a mapping or a text"
 }
 
 // checkTimeouts refuses a negative timeoutSeconds, as the API server would; package
