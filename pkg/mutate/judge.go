@@ -167,6 +167,9 @@ func (j judge) reason(s site, reading healthprobe.Reading) (code reason.Code, de
 	if wrongFamily(check.Host, j.switches.IPv6) && !j.switches.IgnoreIPFamily {
 		return reason.IPFamily, ""
 	}
+	if name, aliased := aliasOf(j.pod, check.Host); aliased {
+		return reason.RemoteAddress, "hostAliases name " + name
+	}
 	if code := unreachable(j.pod, check); code != reason.None && !j.switches.AnyPort {
 		return code, fmt.Sprintf("port %d", check.Port)
 	}

@@ -174,7 +174,7 @@ func TestIPFamilyRules(t *testing.T) {
 		healthprobe.HostLocal6: {true, false},
 		healthprobe.HostAny6:   {true, true},
 		healthprobe.HostPod:    {false, false},
-		healthprobe.HostName:   {false, false},
+		healthprobe.HostName:   {false, true},
 	} {
 		if got := [2]bool{wrongFamily(host, false), wrongFamily(host, true)}; got != want {
 			t.Errorf("host %d: %v, want %v", host, got, want)

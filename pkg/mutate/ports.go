@@ -1,6 +1,10 @@
 package mutate
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/probeshift/probeshift/pkg/healthprobe"
@@ -55,13 +59,35 @@ func hasPort(c *corev1.Container, port int32) bool {
 	return false
 }
 
+// aliasOf says whether the Pod's hostAliases give the name that the tool dials
+// addresses of their own: where one server does not answer, it asks the next.
+func aliasOf(pod *corev1.Pod, host healthprobe.Host) (name string, aliased bool) {
+	switch host {
+	case healthprobe.HostLocal:
+		name = "localhost"
+	case healthprobe.HostName:
+		name = cmp.Or(pod.Spec.Hostname, pod.Name)
+	default:
+		return "", false
+	}
+	for _, alias := range pod.Spec.HostAliases {
+		if slices.ContainsFunc(alias.Hostnames, func(s string) bool { return strings.EqualFold(s, name) }) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // wrongFamily says whether the tool reaches a server that the kubelet may not:
-// the tool dials one IP family, and the Pod's primary IP is of the other.
+// the tool dials one IP family, and the Pod's primary IP is of the other. Behind
+// the Pod's name the kubelet writes the IPs of both families (kubelet_pods.go,
+// managedHostsFileContent), and Go tries one after the other; so with IPv6 first
+// it reaches a server on IPv4 alone, as localhost does.
 func wrongFamily(host healthprobe.Host, ipv6 bool) bool {
 	switch host {
-	case healthprobe.HostPod, healthprobe.HostName:
+	case healthprobe.HostPod:
 		return false
-	case healthprobe.HostLocal:
+	case healthprobe.HostLocal, healthprobe.HostName:
 		return ipv6
 	case healthprobe.HostLocal6:
 		return !ipv6
