@@ -65,7 +65,8 @@ func (p Path) Unmatched() string {
 // MayMatch says whether a document of the kind may stand in a text: by its words
 // alone, since only documents that name the tool are parsed.
 func (p Path) MayMatch(content []byte) bool {
-	return p.kindLine.Match(content) && (p.group == "" || bytes.Contains(content, []byte(p.group+"/")))
+	// The plain searches come first: most files hold neither, and they cost little.
+	return bytes.Contains(content, []byte(p.kind)) && (p.group == "" || bytes.Contains(content, []byte(p.group+"/"))) && p.kindLine.Match(content)
 }
 
 // fields are the fields that lead to the Pod template, as they were given.
