@@ -43,7 +43,7 @@ func (d *document) placeholder(t template) bool {
 		return true
 	}
 	spec := child(t.node, "spec")
-	if anyMarked(spec, "hostNetwork", "hostnameOverride") || markedAnnotation(child(child(t.node, "metadata"), "annotations")) {
+	if anyMarked(spec, "hostNetwork", "hostnameOverride", "hostAliases", "hostname") || markedAnnotation(child(child(t.node, "metadata"), "annotations")) {
 		return true
 	}
 	for _, list := range []string{"containers", "initContainers"} {

@@ -146,6 +146,8 @@ func judgement(p manifest.Probe, check healthprobe.Check) []step {
 			"no proxy and no annotation of a mesh, or mesh: ignore", []reason.Code{reason.Mesh}},
 		{"family", "The kubelet dials the primary IP of the Pod; a probe of the other IP family shows nothing of it.",
 			"the probe and the kubelet dial the same family, or ip-family: ignore", []reason.Code{reason.IPFamily}},
+		{"aliases", "Behind a name that the Pod's hostAliases give addresses the tool may reach another host; the kubelet dials the Pod alone.",
+			"what the probe dials is no name of the Pod's hostAliases", []reason.Code{reason.RemoteAddress}},
 		{"ports", "The kubelet dials the Pod's IP; that the server listens beyond loopback is shown by a declared TCP port, or by a probe of that IP. With the host's network a declared port shows nothing.",
 			portsPassed(p, check), []reason.Code{reason.HostNetwork, reason.PortNotDeclared}},
 		{"switches", "The Pod's annotations with probeshift.dev/ decide below the flags.",

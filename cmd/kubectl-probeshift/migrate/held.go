@@ -21,7 +21,7 @@ depends on holds what it decides.
 
 // deciding are the fields on which the decision about every probe of a Pod depends.
 // What begins with $ directs a strategic merge patch.
-var deciding = []string{"ports", "hostNetwork", "hostnameOverride", "$patch", "$retainKeys"}
+var deciding = []string{"ports", "hostNetwork", "hostnameOverride", "hostAliases", "hostname", "$patch", "$retainKeys"}
 
 // collections are what holds such fields, so that who replaces or removes one
 // writes all of them.

@@ -264,6 +264,18 @@ func TestAPatchFarBelowItsKustomizationIsAPatch(t *testing.T) {
 	}
 }
 
+func TestAPatchOfHostAliasesHoldsTheProbe(t *testing.T) {
+	for _, written := range []string{"hostAliases: [{ip: 192.0.2.7, hostnames: [localhost]}]", "hostname: finder"} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "kustomization.yaml"), "resources: [cart.yaml]\npatches: [{path: patch.yaml}]\n")
+		write(t, filepath.Join(dir, "cart.yaml"), legacy("cart"))
+		write(t, filepath.Join(dir, "patch.yaml"), "kind: Pod\nmetadata: {name: cart}\nspec: {"+written+"}\n")
+		if stdout, _, err := run(t, "", "-f", dir, "--check"); err != nil || !strings.Contains(stdout, " patched\n") {
+			t.Errorf("%s: %v\n%s", written, err, stdout)
+		}
+	}
+}
+
 // full is a disk without room.
 type full struct{}
 
