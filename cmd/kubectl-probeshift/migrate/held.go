@@ -2,6 +2,9 @@ package migrate
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,6 +40,8 @@ var harmless = []string{"initialDelaySeconds", "periodSeconds", "successThreshol
 type writes struct {
 	all    bool
 	probes []manifest.Held
+	// left is how many nodes of the patch may still be looked at.
+	left *int
 }
 
 // field takes in that a field is written. container is the one that it belongs to,
@@ -71,14 +76,23 @@ func (w *writes) value(path []string, n *yaml.Node, container string) {
 	w.below(path, n, container, maxDepth)
 }
 
-// maxDepth is how deep a patch is looked into; no object nests deeper.
-const maxDepth = 50
+// maxDepth is how deep a patch is looked into, and maxExpanded how many nodes it may
+// have once its aliases are expanded. No object nests deeper, and more is an attack:
+// what such a patch writes is not known, so it counts as all.
+const (
+	maxDepth    = 50
+	maxExpanded = 100_000
+)
 
 func (w *writes) below(path []string, n *yaml.Node, container string, depth int) {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if n == nil || depth == 0 {
+	if n == nil {
+		return
+	}
+	if *w.left--; *w.left < 0 || depth < 0 {
+		w.all = true
 		return
 	}
 	switch n.Kind {
@@ -175,14 +189,19 @@ var plainKind = regexp.MustCompile(`^[A-Za-z]+$`)
 
 // holds are the probes that a patch writes to, or to what they are judged by.
 func (p patch) holds(content []byte, by string) (all []manifest.Held) {
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	decoder, left := yaml.NewDecoder(bytes.NewReader(content)), maxExpanded
 	for {
 		var document yaml.Node
-		if err := decoder.Decode(&document); err != nil {
-			return all // the end, or what kustomize refuses too
+		err := decode(decoder, &document)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		w := writes{left: &left}
+		if err != nil || len(document.Content) == 0 { // kustomize has another parser for JSON, which may read it
+			w.all = true
+			document.Content = []*yaml.Node{{}}
 		}
 		root := document.Content[0]
-		var w writes
 		on := target{Kind: scalar(root, "kind"), Name: regexp.QuoteMeta(scalar(valueOf(root, "metadata"), "name"))}
 		if root.Kind == yaml.SequenceNode {
 			for _, item := range root.Content {
@@ -195,7 +214,21 @@ func (p patch) holds(content []byte, by string) (all []manifest.Held) {
 			on = *p.Target
 		}
 		all = append(all, w.held(on, by)...)
+		if err != nil {
+			return all
+		}
 	}
+}
+
+// decode reads the next document. The parser panics on some of what it cannot read;
+// that is an error like any other.
+func decode(from *yaml.Decoder, into any) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("the YAML parser gave up: %v", problem)
+		}
+	}()
+	return from.Decode(into)
 }
 
 // holds are the probes that replacements write to, or to what they are judged by.

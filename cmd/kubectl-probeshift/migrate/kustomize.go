@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,7 +111,7 @@ func (k *kustomizations) in(dir string) *kustomization {
 			continue
 		}
 		found := kustomization{file: file}
-		if yaml.Unmarshal(content, &found) == nil {
+		if decode(yaml.NewDecoder(bytes.NewReader(content)), &found) == nil {
 			k.byDir[dir] = &found
 		}
 		break
@@ -198,7 +199,8 @@ func (k *kustomization) replacements() (all []replacement) {
 		}
 		var one replacement
 		var list []replacement
-		if yaml.Unmarshal(content, &list) != nil && yaml.Unmarshal(content, &one) == nil {
+		read := func(into any) error { return decode(yaml.NewDecoder(bytes.NewReader(content)), into) }
+		if read(&list) != nil && read(&one) == nil {
 			list = append(list, one)
 		}
 		all = append(all, list...)
