@@ -37,6 +37,10 @@ type kustomization struct {
 	CommonAnnotations map[string]string `yaml:"commonAnnotations"`
 	NamePrefix        string            `yaml:"namePrefix"`
 	NameSuffix        string            `yaml:"nameSuffix"`
+	// Transformers may be anything, a PatchTransformer or a program among them, and
+	// are not looked into.
+	Transformers []any  `yaml:"transformers"`
+	Kind         string `yaml:"kind"`
 }
 
 // patch is a patch with its target, in a file or inline.
@@ -86,24 +90,54 @@ func (k *kustomization) all() []patch {
 	return patches
 }
 
-// kustomizations are those seen, by their directories; nil where there is none.
+// kustomizations are those that hold probes, by their directories; nil where there is
+// none.
 type kustomizations struct {
 	byDir map[string]*kustomization
+	// known are all that were read, and places where the paths lead that they name.
+	known  map[string]*kustomization
+	places map[string]place
 	// looked are the directories above which look has looked.
 	looked map[string]bool
 }
 
-// in is the kustomization of a directory, or nil. One that does not parse counts
-// as none: kustomize would refuse it.
+// place is where a path leads once links are resolved; it is empty where it leads to
+// nothing here.
+type place struct {
+	path  string
+	isDir bool
+}
+
+func (k *kustomizations) placeOf(path string) place {
+	at, known := k.places[path]
+	if known {
+		return at
+	}
+	if resolved, err := resolve(path); err == nil {
+		info, err := os.Stat(resolved)
+		at = place{resolved, err == nil && info.IsDir()}
+	}
+	k.places[path] = at
+	return at
+}
+
+// in is the kustomization of a directory, or nil, which holds probes from now on.
 func (k *kustomizations) in(dir string) *kustomization {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil
 	}
-	if known, ok := k.byDir[dir]; ok {
+	k.byDir[dir] = k.read(dir)
+	return k.byDir[dir]
+}
+
+// read is the kustomization of a directory, or nil. One that does not parse counts
+// as none: kustomize would refuse it.
+func (k *kustomizations) read(dir string) *kustomization {
+	if known, ok := k.known[dir]; ok {
 		return known
 	}
-	k.byDir[dir] = nil
+	k.known[dir] = nil
 	for _, name := range kustomizationNames {
 		file := filepath.Join(dir, name)
 		content, err := os.ReadFile(file)
@@ -112,12 +146,36 @@ func (k *kustomizations) in(dir string) *kustomization {
 		}
 		found := kustomization{file: file}
 		if decode(yaml.NewDecoder(bytes.NewReader(content)), &found) == nil {
-			k.byDir[dir] = &found
+			k.known[dir] = &found
 		}
 		break
 	}
-	return k.byDir[dir]
+	return k.known[dir]
 }
+
+// built is what a kustomization builds: the files that are its resources, and all
+// kustomizations that it is made of, itself the first.
+func (k *kustomizations) built(top *kustomization) (files map[string]bool, parts []*kustomization) {
+	files = map[string]bool{}
+	parts, seen := []*kustomization{top}, map[*kustomization]bool{top: true}
+	for i := 0; i < len(parts); i++ {
+		dir := k.placeOf(filepath.Dir(parts[i].file)).path
+		for _, name := range slices.Concat(parts[i].Resources, parts[i].Bases, parts[i].Components) {
+			at := k.placeOf(filepath.Join(dir, name))
+			if !at.isDir {
+				files[at.path] = true
+			} else if next := k.read(at.path); next != nil && !seen[next] {
+				seen[next] = true
+				parts = append(parts, next)
+			}
+		}
+	}
+	return files, parts
+}
+
+// component is the kind of a kustomization that writes to the objects of those that
+// name it.
+const component = "Component"
 
 // look reads the kustomizations that may name files of a directory: its own, and
 // those above it up to the root of the repository or of the file system.
@@ -148,10 +206,34 @@ func (k *kustomizations) patchFiles() map[string]bool {
 	return files
 }
 
+// held are probes that must stay exec: in some files, and all below some directories,
+// or everywhere where files is nil.
+type held struct {
+	manifest.Held
+	files map[string]bool
+	dirs  []string
+}
+
+// heldIn are those that must stay in a file.
+func heldIn(all []held, file string) (some []manifest.Held) {
+	for _, h := range all {
+		isBelow := func(dir string) bool { return strings.HasPrefix(file, dir+string(filepath.Separator)) }
+		if h.files == nil || h.files[file] || slices.ContainsFunc(h.dirs, isBelow) {
+			some = append(some, h.Held)
+		}
+	}
+	return some
+}
+
 // held are the probes that must stay exec because a kustomization writes to them,
 // or to what they are judged by.
-func (k *kustomizations) held(shown func(string) string) (all []manifest.Held) {
+func (k *kustomizations) held(shown func(string) string) (all []held) {
 	renamed := false
+	add := func(more []manifest.Held) {
+		for _, h := range more {
+			all = append(all, held{Held: h})
+		}
+	}
 	for _, found := range k.byDir {
 		if found == nil {
 			continue
@@ -166,15 +248,18 @@ func (k *kustomizations) held(shown func(string) string) (all []manifest.Held) {
 					continue
 				}
 			}
-			all = append(all, p.holds(content, shown(by))...)
+			add(p.holds(content, shown(by)))
 		}
 		for _, r := range found.replacements() {
-			all = append(all, r.holds(shown(found.file))...)
+			add(r.holds(shown(found.file)))
 		}
 		for key := range found.CommonAnnotations {
 			if manifest.DecidingAnnotation(key) {
-				all = append(all, manifest.Held{By: shown(found.file)})
+				all = append(all, held{Held: manifest.Held{By: shown(found.file)}})
 			}
+		}
+		if len(found.Transformers) > 0 {
+			all = append(all, k.transformed(found, shown(found.file)))
 		}
 	}
 	for i := range all {
@@ -182,8 +267,29 @@ func (k *kustomizations) held(shown func(string) string) (all []manifest.Held) {
 			all[i].Name = nil
 		}
 	}
-	slices.SortStableFunc(all, func(a, b manifest.Held) int { return strings.Compare(a.By, b.By) })
+	slices.SortStableFunc(all, func(a, b held) int { return strings.Compare(a.By, b.By) })
 	return all
+}
+
+// transformed are the probes that the transformers of a kustomization may write to:
+// those that it builds, and those in files that stand by it, which may be patches of
+// the transformers.
+func (k *kustomizations) transformed(by *kustomization, shown string) held {
+	h := held{Held: manifest.Held{By: shown + ": what its transformers write is not looked at"}}
+	if by.Kind == component {
+		return h
+	}
+	h.files, _ = k.built(by)
+	dir := filepath.Dir(by.file)
+	h.dirs = []string{k.placeOf(dir).path}
+	for _, name := range by.Transformers {
+		if text, is := name.(string); is && !strings.Contains(text, "\n") {
+			if at := k.placeOf(filepath.Join(dir, text)); at.isDir {
+				h.dirs = append(h.dirs, at.path)
+			}
+		}
+	}
+	return h
 }
 
 // replacements are those of a kustomization, of which a file may hold one or a list.

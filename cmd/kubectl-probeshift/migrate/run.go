@@ -37,6 +37,7 @@ type run struct {
 	filenames []string
 	mode      mode
 	edits     manifest.Options
+	held      []held
 	format    output.Format
 	files     files
 	getenv    func(string) string
@@ -50,7 +51,7 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	r.edits.Held = sources.kustomizations.held(shownPath)
+	r.held = sources.kustomizations.held(shownPath)
 	if r.mode == show {
 		r.diffs = diffsOf(sources.all)
 	}
@@ -193,8 +194,8 @@ func (r *run) edit(s source) edited {
 	}
 	options := r.edits
 	options.Patch, options.Template = s.patch, manifest.IsTemplate(s.path)
-	if s.patch {
-		options.Held = nil
+	if !s.patch {
+		options.Held = heldIn(r.held, s.real)
 	}
 	e.Result, e.err = manifest.Edit(e.before, options)
 	if e.err != nil {

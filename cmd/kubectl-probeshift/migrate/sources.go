@@ -44,7 +44,7 @@ type sources struct {
 // findSources finds the files behind the names.
 func findSources(names []string) (*sources, error) {
 	s := &sources{seen: map[string]bool{}, realDirs: map[string]string{},
-		kustomizations: kustomizations{byDir: map[string]*kustomization{}, looked: map[string]bool{}}}
+		kustomizations: kustomizations{byDir: map[string]*kustomization{}, known: map[string]*kustomization{}, places: map[string]place{}, looked: map[string]bool{}}}
 	for _, name := range names {
 		if name == stdin {
 			if !s.seen[stdin] {
