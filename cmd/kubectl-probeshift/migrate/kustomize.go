@@ -38,8 +38,9 @@ type kustomization struct {
 	NamePrefix        string            `yaml:"namePrefix"`
 	NameSuffix        string            `yaml:"nameSuffix"`
 	// Transformers may be anything, a PatchTransformer or a program among them, and
-	// are not looked into.
+	// are not looked into. Vars become their values in commands, but not in grpc.
 	Transformers []any  `yaml:"transformers"`
+	Vars         []any  `yaml:"vars"`
 	Kind         string `yaml:"kind"`
 }
 
@@ -260,6 +261,9 @@ func (k *kustomizations) held(shown func(string) string) (all []held) {
 		}
 		if len(found.Transformers) > 0 {
 			all = append(all, k.transformed(found, shown(found.file)))
+		}
+		if len(found.Vars) > 0 { // those of a base count in what is built of it too
+			add([]manifest.Held{{Variables: true, By: shown(found.file) + ": its vars are put into commands, but not into grpc probes"}})
 		}
 	}
 	for i := range all {
