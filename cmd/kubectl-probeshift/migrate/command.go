@@ -36,8 +36,9 @@ file changes; the findings go to stderr then, so that the diff can be piped.
 
 Directories are read with what is below them: *.yaml, *.yml, *.json, and templates (*.tpl,
 *.tmpl, *.gotmpl, *.j2). Hidden directories are left out. Of a kustomization its local
-resources and patches are read too. Templates are never edited: what could stand in the
-place of a probe is suggested.`,
+resources and patches are read too, and probes that a kustomization anywhere in the same git
+repository patches are left. Templates are never edited: what could stand in the place of a
+probe is suggested.`,
 		Example: `  # What would change?
   kubectl probeshift migrate -f examples/
 

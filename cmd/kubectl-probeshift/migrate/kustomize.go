@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,8 +99,10 @@ type kustomizations struct {
 	// known are all that were read, and places where the paths lead that they name.
 	known  map[string]*kustomization
 	places map[string]place
-	// looked are the directories above which look has looked.
-	looked map[string]bool
+	// looked are the directories above which look has looked, and repositories the
+	// roots of repositories that it came to.
+	looked       map[string]bool
+	repositories []string
 }
 
 // place is where a path leads once links are resolved; it is empty where it leads to
@@ -120,6 +123,11 @@ func (k *kustomizations) placeOf(path string) place {
 	}
 	k.places[path] = at
 	return at
+}
+
+func newKustomizations() kustomizations {
+	return kustomizations{byDir: map[string]*kustomization{}, known: map[string]*kustomization{},
+		places: map[string]place{}, looked: map[string]bool{}}
 }
 
 // in is the kustomization of a directory, or nil, which holds probes from now on.
@@ -185,9 +193,55 @@ func (k *kustomizations) look(dir string) {
 		k.looked[dir] = true
 		k.in(dir)
 		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			k.repositories = append(k.repositories, dir)
 			return
 		}
 		dir = filepath.Dir(dir)
+	}
+}
+
+// maxSearched is how many files and directories of a repository are searched for
+// kustomizations; that takes less than a second.
+const maxSearched = 50_000
+
+// unsearched are directories in which nobody keeps kustomizations of their own.
+var unsearched = []string{".git", "node_modules", "vendor"}
+
+// search takes in the kustomizations anywhere in a repository that build one of the
+// files, with all that they are made of: an overlay stands beside its base, and not
+// above it. left is how many files and directories may be looked at; complete is false
+// where there are more.
+func (k *kustomizations) search(root string, files map[string]bool, left int) (complete bool) {
+	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error { // what cannot be read is passed over
+		if left--; left < 0 {
+			return fs.SkipAll
+		}
+		switch {
+		case err != nil, entry.IsDir() && path != root && slices.Contains(unsearched, entry.Name()):
+			return fs.SkipDir
+		case !slices.Contains(kustomizationNames, entry.Name()):
+			return nil
+		}
+		k.addBuilder(filepath.Dir(path), files)
+		return nil
+	})
+	return left >= 0
+}
+
+// addBuilder takes in the kustomization of a directory, if it builds one of the files.
+func (k *kustomizations) addBuilder(dir string, files map[string]bool) {
+	found := k.read(dir)
+	if found == nil {
+		return
+	}
+	built, parts := k.built(found)
+	for file := range built {
+		if files[file] {
+			for _, part := range parts {
+				k.byDir[filepath.Dir(part.file)] = part
+			}
+			return
+		}
 	}
 }
 
@@ -230,40 +284,10 @@ func heldIn(all []held, file string) (some []manifest.Held) {
 // or to what they are judged by.
 func (k *kustomizations) held(shown func(string) string) (all []held) {
 	renamed := false
-	add := func(more []manifest.Held) {
-		for _, h := range more {
-			all = append(all, held{Held: h})
-		}
-	}
 	for _, found := range k.byDir {
-		if found == nil {
-			continue
-		}
-		renamed = renamed || found.NamePrefix+found.NameSuffix != ""
-		for _, p := range found.all() {
-			content, by := []byte(p.Patch), found.file
-			if p.Path != "" {
-				by = filepath.Join(filepath.Dir(found.file), p.Path)
-				var err error
-				if content, err = os.ReadFile(by); err != nil {
-					continue
-				}
-			}
-			add(p.holds(content, shown(by)))
-		}
-		for _, r := range found.replacements() {
-			add(r.holds(shown(found.file)))
-		}
-		for key := range found.CommonAnnotations {
-			if manifest.DecidingAnnotation(key) {
-				all = append(all, held{Held: manifest.Held{By: shown(found.file)}})
-			}
-		}
-		if len(found.Transformers) > 0 {
-			all = append(all, k.transformed(found, shown(found.file)))
-		}
-		if len(found.Vars) > 0 { // those of a base count in what is built of it too
-			add([]manifest.Held{{Variables: true, By: shown(found.file) + ": its vars are put into commands, but not into grpc probes"}})
+		if found != nil {
+			renamed = renamed || found.NamePrefix+found.NameSuffix != ""
+			all = append(all, k.heldBy(found, shown)...)
 		}
 	}
 	for i := range all {
@@ -272,6 +296,43 @@ func (k *kustomizations) held(shown func(string) string) (all []held) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b held) int { return strings.Compare(a.By, b.By) })
+	return all
+}
+
+// heldBy are those of one kustomization.
+func (k *kustomizations) heldBy(found *kustomization, shown func(string) string) (all []held) {
+	add := func(more ...manifest.Held) {
+		for _, h := range more {
+			all = append(all, held{Held: h})
+		}
+	}
+	by := shown(found.file)
+	for _, p := range found.all() {
+		content, by := []byte(p.Patch), by
+		if p.Path != "" {
+			file := filepath.Join(filepath.Dir(found.file), p.Path)
+			var err error
+			if content, err = os.ReadFile(file); err != nil {
+				continue
+			}
+			by = shown(file)
+		}
+		add(p.holds(content, by)...)
+	}
+	for _, r := range found.replacements() {
+		add(r.holds(by)...)
+	}
+	for key := range found.CommonAnnotations {
+		if manifest.DecidingAnnotation(key) {
+			add(manifest.Held{By: by})
+		}
+	}
+	if len(found.Transformers) > 0 {
+		all = append(all, k.transformed(found, by))
+	}
+	if len(found.Vars) > 0 { // those of a base count in what is built of it too
+		add(manifest.Held{Variables: true, By: by + ": its vars are put into commands, but not into grpc probes"})
+	}
 	return all
 }
 

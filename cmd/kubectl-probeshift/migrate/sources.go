@@ -43,8 +43,7 @@ type sources struct {
 
 // findSources finds the files behind the names.
 func findSources(names []string) (*sources, error) {
-	s := &sources{seen: map[string]bool{}, realDirs: map[string]string{},
-		kustomizations: kustomizations{byDir: map[string]*kustomization{}, known: map[string]*kustomization{}, places: map[string]place{}, looked: map[string]bool{}}}
+	s := &sources{seen: map[string]bool{}, realDirs: map[string]string{}, kustomizations: newKustomizations()}
 	for _, name := range names {
 		if name == stdin {
 			if !s.seen[stdin] {
@@ -80,11 +79,27 @@ func findSources(names []string) (*sources, error) {
 			return nil, err
 		}
 	}
+	s.findOverlays()
 	patches := s.kustomizations.patchFiles()
 	for i := range s.all {
 		s.all[i].patch = patches[s.all[i].real]
 	}
 	return s, nil
+}
+
+// findOverlays takes in the kustomizations that build one of the files, wherever they
+// stand in its repository.
+func (s *sources) findOverlays() {
+	files := map[string]bool{}
+	for _, each := range s.all {
+		files[each.real] = true
+	}
+	for _, root := range s.kustomizations.repositories {
+		if !s.kustomizations.search(root, files, maxSearched) {
+			s.notes = append(s.notes, fmt.Sprintf("%s: overlays that patch these manifests were looked for in the first %d files only: build them with kustomize before and after",
+				shownPath(root), maxSearched))
+		}
+	}
 }
 
 // addDirectory adds the files below a directory, and the local resources of
