@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -65,7 +66,21 @@ func (s style) text(value string) string {
 	if err != nil {
 		return `""` // a string always encodes
 	}
-	return string(encoded)
+	var out strings.Builder
+	for _, c := range string(encoded) {
+		if notInYAML(c) {
+			fmt.Fprintf(&out, `\u%04x`, c)
+		} else {
+			out.WriteRune(c)
+		}
+	}
+	return out.String()
+}
+
+// notInYAML says whether a character that JSON may hold as it is has to be escaped in
+// YAML: it does not parse, or is a line break.
+func notInYAML(c rune) bool {
+	return c >= 0x7f && c < 0xa0 || c == 0xfeff || c == 0xfffe || c == 0xffff
 }
 
 // block writes fields in block style, each but the first behind a line break and
