@@ -124,9 +124,20 @@ func startsDocument(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0)
 }
 
-// parse reads the documents of a part. The parser panics on some of what it
-// cannot read; that is an error like any other.
-func parse(src []byte) (documents []*yaml.Node, err error) {
+// parse reads the documents of a part.
+func parse(src []byte) ([]*yaml.Node, error) {
+	documents, err := parseYAML(src)
+	if err != nil {
+		if documents, ok := parseJSON(src); ok {
+			return documents, nil
+		}
+	}
+	return documents, err
+}
+
+// parseYAML reads documents. The parser panics on some of what it cannot read; that is
+// an error like any other.
+func parseYAML(src []byte) (documents []*yaml.Node, err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			documents, err = nil, fmt.Errorf("the YAML parser gave up: %v", problem)

@@ -26,6 +26,7 @@ func TestHostileFilesAreLeftInTime(t *testing.T) {
 		"deep Lists":             strings.Repeat("{kind: List, items: [", 50) + "grpc_health_probe" + strings.Repeat("]}", 50),
 		"a line of a megabyte":   "kind: Pod\nspec: {containers: [{command: [" + strings.Repeat("grpc_health_probe, ", 60000) + "]}]}\n",
 		"a megabyte of comments": "kind: Pod\n" + strings.Repeat("# grpc_health_probe\n", 60000),
+		"many JSON values":       strings.Repeat(`{"kind":"Pod","spec":"grpc_health_probe\/"} `, 20000),
 		"quotes without an end":  "kind: Pod\nspec: \"grpc_health_probe " + strings.Repeat("\\", 100001),
 	} {
 		t.Run(name, func(t *testing.T) {

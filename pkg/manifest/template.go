@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strconv"
@@ -124,7 +125,12 @@ func (d *document) unrendered(t template, p part, err error, options Options) (f
 // unparsed tells of a part that does not parse.
 func unparsed(p part, err error, options Options) []Finding {
 	if !p.template {
-		return []Finding{about(p.line+errorLine(err), 0, NotParsed, shorten(err.Error()))}
+		f := about(p.line+errorLine(err), 0, NotParsed, shorten(err.Error()))
+		if json.Valid(p.src) {
+			f.Sentence = "The file is JSON, in a form that does not parse as YAML."
+			f.Remedy = "Write its escapes as the characters that they stand for, and control characters as escapes."
+		}
+		return []Finding{f}
 	}
 	return p.suggestions(options)
 }
