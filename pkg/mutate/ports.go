@@ -3,7 +3,6 @@ package mutate
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -71,7 +70,7 @@ func aliasOf(pod *corev1.Pod, host healthprobe.Host) (name string, aliased bool)
 		return "", false
 	}
 	for _, alias := range pod.Spec.HostAliases {
-		if slices.ContainsFunc(alias.Hostnames, func(s string) bool { return strings.EqualFold(s, name) }) {
+		if slices.Contains(alias.Hostnames, name) { // the API server takes small letters alone
 			return name, true
 		}
 	}
