@@ -29,12 +29,12 @@ func runSeed(kind Kind, seed int64, m mutant, trace bool) *world {
 	return w
 }
 
-// seeds returns how many seeds to run: PROBESHIFT_SIM_SEEDS, 500 by default.
+// seeds returns how many seeds to run: PROBESHIFT_SIM_SEEDS, 250 by default.
 func seeds(t *testing.T) int64 {
 	t.Helper()
 	text, ok := os.LookupEnv("PROBESHIFT_SIM_SEEDS")
 	if !ok {
-		return 500
+		return 250
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
