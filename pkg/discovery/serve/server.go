@@ -105,7 +105,7 @@ func (s *Server) Start(ctx context.Context) error {
 	// A watch ends with its context alone, also where it is not ctx that ends.
 	watching, cancel := context.WithCancel(ctx)
 	var informers sync.WaitGroup
-	defer informers.Wait()
+	defer awaitEnd(&informers)
 	defer cancel()
 	synced, err := s.watched.start(watching, &informers, s.names.changed)
 	if err != nil {
@@ -119,6 +119,21 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("listen for sidecars: %w", err)
 	}
 	return s.serve(ctx, newLimited(listener, s.refuse))
+}
+
+// awaitEnd waits for the informers, which end with their context. One that waits
+// between two attempts at an API server that is away looks at no context, for up to
+// 45 s (client-go's reflector); it is left to itself.
+func awaitEnd(informers *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		informers.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopWithin):
+	}
 }
 
 // serve answers on a listener until ctx ends.
